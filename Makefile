@@ -4,6 +4,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 ARGS ?=
+NAME ?=
 # Also where the shell forbids byte code: it saves seconds of each run, and half a second of each process that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -21,7 +22,7 @@ help:
 	@echo "make test          the tests (ARGS='-k name' and so on)"
 	@echo "make quick         the quick tests, under 90 seconds"
 	@echo "make check         format, lint, types, layers, structure, Lua, migrations, upgrades, templates, packages"
-	@echo "make bench         what the parts cost, beside the bare libraries"
+	@echo "make bench         what the parts cost, beside the bare libraries (NAME=once for one, ARGS for its arguments)"
 	@echo "make fidelity      HighLevel's SDKs as clients of the sandbox; Prism judges every operation (needs npm)"
 	@echo "make docs          the documentation as a site, with search (ARGS='--site-dir DIR')"
 	@echo "make screenshots   those of the documents, of a demo that it starts (needs Chromium)"
@@ -37,7 +38,7 @@ help:
 demo: $(RUN)
 	@trap : INT; $(PYTHON) manage.py demo $(ARGS) || [ $$? -eq 130 ]
 
-# One more process than cores, because many tests wait for a clock or a server.
+# One more process than cores, because many tests wait for a clock or a server; how they are ordered: `tests/plugin/costs.py`.
 test: $(TEST)
 	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
 
@@ -69,8 +70,10 @@ audit: $(DEV)
 sbom: $(DEV)
 	@$(PYTHON) -m supply sbom sbom.cdx.json $(ARGS)
 
+# Each bench has arguments of its own, so ARGS needs the NAME of one.
 bench: $(DEV)
-	@for name in $(basename $(notdir $(wildcard bench/bench_*.py))); do \
+	@test -n "$(NAME)" || test -z "$(ARGS)" || { echo "ARGS needs NAME: make bench NAME=once ARGS='--writes 300'" >&2; exit 1; }
+	@for name in $(if $(NAME),bench_$(NAME),$(basename $(notdir $(wildcard bench/bench_*.py)))); do \
 		$(PYTHON) -m bench.$$name $(ARGS) || exit 1; \
 	done
 

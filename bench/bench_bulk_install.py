@@ -4,7 +4,9 @@ The vendor is the sandbox in a process of its own. One agency installs on all it
 per 100 locations) and a token is minted for each (one call), all in the quota of the company. That quota sets the
 shortest possible time, whatever the machine: the first `--limit` calls at once, then as many in each ten seconds.
 The sync of the locations is left out. `--locations 5000 --limit 100` is the vendor's real quota and takes nine minutes;
-without arguments a smaller agency under a larger quota is measured.
+without arguments a smaller agency under a larger quota is measured. Fails when a call was refused with 429, when it
+took more than `MOST_TIMES` the shortest time, or when the workers' memory grew more than `MOST_GROWTH` times after the
+first quarter.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import math  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 
+from bench.bounds import Bounds  # noqa: E402
 from bench.sandbox_process import counted, sandbox  # noqa: E402
 from bench.workers import resident, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
@@ -30,6 +33,7 @@ PORT, WINDOW = 9178, 10.0
 SCOPES = "oauth.readonly oauth.write locations.readonly"
 PAGE = 100  # locations on a page of the list
 WORKERS, THREADS = 2, 8
+MOST_TIMES, MOST_GROWTH = 1.1, 1.25
 
 
 def install(vendor: Vendor) -> Installation:
@@ -73,8 +77,13 @@ def measure(vendor: Vendor, options: Options) -> None:
     sys.stdout.write(
         f"  {'memory of the workers at a quarter, at the end':<46}{half:>8,.0f} MiB{steps[-1][1]:>8,.0f} MiB\n"
     )
-    if refused or Installation.objects.pending().exists():
-        raise RuntimeError("calls were refused, or locations are pending")
+    if Installation.objects.pending().exists():
+        raise RuntimeError("locations are pending")
+    bounds = Bounds()
+    bounds.judge("the time of all locations in the shortest possible", took / least, MOST_TIMES)
+    bounds.judge("the number of calls that were refused with 429", refused, 0)
+    bounds.judge("memory at the end in that at a quarter", steps[-1][1] / half, MOST_GROWTH)
+    bounds.finish()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Cost of a write that happens once, beside a bare call: `python -m bench.bench_once --writes 300`.
+"""Cost of a write that happens once, beside a bare call: `make bench NAME=once ARGS='--writes 300'`.
 
 One run after the other writes notes at the sandbox, in interleaved rounds: through `run.repeatable`, which keeps no
 row; through `run.api`, whose intent is committed before the request and settled with the answer; through `run.once`.
@@ -26,8 +26,8 @@ from integrations.jobs.models import Run  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
 from integrations.sandbox.server.embedded import serve_in_thread  # noqa: E402
 from integrations.tenants.models import Installation  # noqa: E402
-from tests.jobs import write_chaos  # noqa: E402
 from tests.plugin.vendor import OPTIONS  # noqa: E402
+from tests.write_chaos import rounds  # noqa: E402
 
 BARE, PLAIN, ONCE = "run.repeatable (no row)", "run.api (intent, settled)", "run.once (with a key)"
 ROUNDS, TEXT = 5, {"body": "hello"}
@@ -64,7 +64,7 @@ def main() -> int:
     _per_round = chosen.writes // ROUNDS
     options = replace(OPTIONS, locations=ROUNDS, contacts=5, limit=1_000)
     with serve_in_thread(options) as sandbox:
-        _app, contacts = write_chaos.install(sandbox)
+        _app, contacts = rounds.install(sandbox)
         for location, found in contacts.items():
             _contact = found[0]
             schedules.request_runs(

@@ -124,9 +124,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--locations", type=int, default=4)
     parser.add_argument("--contacts", type=int, default=20_000, help="of each location")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="of each answer")
     chosen, _ = parser.parse_known_args()
     options = Options(
-        port=PORT, locations=chosen.locations, contacts=chosen.contacts, daily=1_000_000, redirect_uris=(REDIRECT,)
+        port=PORT,
+        locations=chosen.locations,
+        contacts=chosen.contacts,
+        latency_ms=(chosen.latency_ms, chosen.latency_ms),
+        daily=1_000_000,
+        redirect_uris=(REDIRECT,),
     )
     true = options.locations * options.contacts
     with sandbox(options) as vendor:

@@ -1,4 +1,4 @@
-"""Benchmark of the typed queries on the synced copy, at ROWS contacts (`ARGS=1000000`; 200,000 unless given).
+"""Benchmark of the typed queries on the synced copy, at ROWS contacts (`make bench NAME=typed_records ARGS=1000000`).
 
 The rows are COPYed into the table with all its indexes, contacts of about 1.2 kB over 20 locations. Each query is
 explained: a sequential scan ends the benchmark as a failure. Its time is the median of many runs over different values,
@@ -11,82 +11,34 @@ from bench.setup import prepare, table
 
 prepare()
 
-import json  # noqa: E402 - the settings of what follows are made by prepare()
-import random  # noqa: E402
+import random  # noqa: E402 - the settings of what follows are made by prepare()
 import statistics  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from datetime import UTC, datetime, timedelta  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from datetime import timedelta  # noqa: E402
 from typing import Any  # noqa: E402
 
 from django.db import connection  # noqa: E402
 from django.db.models import QuerySet  # noqa: E402
 from django.db.models.query import RawQuerySet  # noqa: E402
 
+from bench import filled_records  # noqa: E402
 from integrations.core.tenant import Tenant  # noqa: E402
 from integrations.sync.models import Record  # noqa: E402
-from integrations.sync.resources.dates import iso  # noqa: E402
 from integrations.sync.typed.record_selection import RecordSelection  # noqa: E402
 from integrations.tenants.models import App  # noqa: E402
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-LOCATIONS = 20
 REPEATS = 40
-NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-TEXT = [{"id": f"field{n:015}", "value": "some text of a form"} for n in range(15)]
-COPY = """COPY sync_record (app_id, location_id, resource, record_id, payload, version_at, updated_at) FROM STDIN"""
 Query = Callable[[int], RecordSelection[Any]]
-
-
-def contact(number: int) -> tuple[str, dict[str, Any]]:
-    """A contact and its location. One in 3 is tagged `customer`, one in 1,000 `vip`."""
-    at = iso(NOON + timedelta(seconds=number))
-    tags = ["lead", *["customer"] * (number % 3 == 0), *["vip"] * (number % 1000 == 7)]
-    row = {
-        "id": f"ocQHyuzHvysMo5{number:08}",
-        "firstName": "John",
-        "lastName": f"Deo {number}",
-        "email": f"John.Deo.{number}@example.com",
-        "phone": f"+1{number:010}",
-        "address1": "3535 1st St N",
-        "tags": tags,
-        "customFields": TEXT,
-        "dateAdded": at,
-        "dateUpdated": at,
-    }
-    return f"location{number % LOCATIONS:012}", row
-
-
-def rows(app: App) -> Iterator[tuple[Any, ...]]:
-    """The rows of the table: a contact, and one in ten has a note."""
-    for number in range(ROWS):
-        place, row = contact(number)
-        at = NOON + timedelta(seconds=number)
-        yield app.pk, place, "contacts", row["id"], json.dumps(row), at, at
-        if number % 10 == 0:
-            note = {"id": f"note{number:016}", "contactId": row["id"], "body": "called back", "dateAdded": iso(at)}
-            yield app.pk, place, "notes", note["id"], json.dumps(note), at, at
-
-
-def fill(app: App) -> float:
-    """COPY the rows into the table; records per second."""
-    started, count = time.perf_counter(), 0
-    with connection.cursor() as cursor:
-        with cursor.copy(COPY) as stream:
-            for row in rows(app):
-                stream.write_row(row)
-                count += 1
-        took = time.perf_counter() - started
-        cursor.execute("VACUUM ANALYZE sync_record")
-    return count / took
 
 
 def queries(app: App) -> dict[str, Query]:
     """The queries by name; each takes a number that chooses the value."""
 
     def of(number: int, resource: str = "contacts") -> RecordSelection[Any]:
-        place, _ = contact(number)
+        place, _ = filled_records.contact(number)
         return RecordSelection.of(resource).for_tenant(Tenant.location(place), app)
 
     return {
@@ -96,8 +48,10 @@ def queries(app: App) -> dict[str, Query]:
         "tagged, 1 in 1,000, newest(25)": lambda n: of(n).tagged("vip"),
         "tagged, 1 in 3, newest(25)": lambda n: of(n).tagged("customer"),
         "tagged, no such tag": lambda n: of(n).tagged("nobody"),
-        "changed_since the last 25": lambda n: of(n).changed_since(NOON + timedelta(seconds=ROWS - 25 * LOCATIONS)),
-        "notes of a contact": lambda n: of(n, "notes").of_contact(contact(n // 10 * 10)[1]["id"]),
+        "changed_since the last 25": lambda n: of(n).changed_since(
+            filled_records.NOON + timedelta(seconds=ROWS - 25 * filled_records.LOCATIONS)
+        ),
+        "notes of a contact": lambda n: of(n, "notes").of_contact(filled_records.contact(n // 10 * 10)[1]["id"]),
     }
 
 
@@ -138,17 +92,19 @@ def sizes() -> list[tuple[str, float, str]]:
 
 def main() -> None:
     """Fill the table, explain and measure each query, print the tables."""
-    app = App.objects.create(
-        name="bench", client_id="bench", highlevel_id="bench", client_secret_sealed=b"", created_at=NOON
-    )
-    rate = fill(app)
+    app = filled_records.an_app()
+    rate = filled_records.fill(app, ROWS)
     measured = []
     for name, query in queries(app).items():
         plan = explained(query(ROWS // 2))
         if "--plans" in sys.argv:
             sys.stdout.write(f"\n{name}\n{plan}\n")
         measured.append((name, median_ms(query) * 1000, "µs"))
-    table(f"Typed queries, {Record.objects.count():,} records, {LOCATIONS} locations", measured, base="newest(25)")
+    table(
+        f"Typed queries, {Record.objects.count():,} records, {filled_records.LOCATIONS} locations",
+        measured,
+        base="newest(25)",
+    )
     table("Indexes of the records", sizes(), base="each_record_once")
     sys.stdout.write(f"\nCOPY into the table with its indexes: {rate:,.0f} records/s\n")
 

@@ -10,9 +10,14 @@ from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 
 TYPES = ("ContactCreate", "ContactUpdate", "ContactDelete")
-# When an event was stored: later than it was received, if the web had to wait for the database.
+# When an event was stored: later than it was received, if the web had to wait for the database. `began`: when the
+# transaction of the effect did, just after its worker had read the batch.
 TABLES = """
-CREATE TABLE chaos_effect (event_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE chaos_effect (
+    event_id bigint NOT NULL,
+    began timestamptz NOT NULL DEFAULT now(),
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 CREATE TABLE chaos_stored (event_id bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE FUNCTION chaos_note_stored() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO chaos_stored (event_id) VALUES (NEW.id); RETURN NULL; END';

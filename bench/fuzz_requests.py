@@ -2,21 +2,25 @@
 
 A real gunicorn, two real Celery workers and beat run on servers of their own, with the sandbox as the vendor. Threads
 send mutated requests: paths, queries, headers and bodies; webhooks that are signed with the vendor's key, so that their
-content reaches the handlers; user data of the page inside HighLevel that is encrypted with the app's secret; and bytes
-that are no HTTP. Fails when a response is a 5xx, when a page or a log has a traceback, when a handler raises a foreign
-exception, or when the web is not ready in the end. A signed event that no handler can take, because it names no tenant,
-is poisoned as `payload_anomalous`: that is its right end, and any other poisoned event is a fault.
+content reaches the handlers; user data of the page inside HighLevel that is encrypted with the app's secret; calls of
+modules with the app's key and forms of operators (`fuzz_signed_in`); and bytes that are no HTTP. Fails when a response
+is a 5xx, when a path of the URLconf is hardly answered but by 429, when a page or a log has a traceback, when a handler
+raises a foreign exception, when a row cannot be read any more, or when the web is not ready in the end. A signed event
+that no handler can take, because it names no tenant, is poisoned as `payload_anomalous`: that is its right end, and any
+other poisoned event is a fault.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import hashlib
 import http.client
 import json
 import os
 import random
+import re
 import socket
 import sys
 import tempfile
@@ -24,7 +28,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,32 +36,18 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bench import chaos_webhooks
 from bench.chaos_webhooks import CLIENT_ID, CLIENT_SECRET, PORT, VENDOR
+from bench.fuzz_signed_in import Proofs
+from bench.fuzz_values import TEXTS, Sent, junk, mutated, text_of
 from hlapp.supervisor.programs import Program
 
 SHARED_SECRET = "fuzz-shared-secret"
 SANDBOX = 8766
-PATHS = (
-    "/",
-    "/install/",
-    "/install/done/x",
-    "/install/again/x",
-    "/oauth/callback",
-    "/embed/",
-    "/embed/session",
-    "/webhooks",
-    "/webhooks/",
-    f"/webhooks/{CLIENT_ID}",
-    "/webhooks/other/",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/admin/",
-    "/admin/login/",
-    "/admin/second-factor/",
-    "/admin/oidc/callback",
-    "/static/site/site.css",
-    "/nowhere",
+# What stands for the parts of a path that vary, each in a path of its own.
+PARTS: tuple[dict[str, str], ...] = (
+    {"app_name": CLIENT_ID, "segment": "action", "name": "say"},
+    {"app_name": "other", "segment": "options", "name": "x"},
 )
+LEAST = 1.0  # answers other than 429 of each path in a minute: a limit that answers everything tests nothing
 QUERIES = ("app", "state", "code", "error", "error_description", "go", "companyId", "locationId", "next", "signed")
 METHODS = ("GET", "GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW")
 HEADERS = (
@@ -78,36 +67,17 @@ HEADERS = (
     "X-Request-Id",
     "Expect",
 )
-TEXTS = (
-    "",
-    "0",
-    "-1",
-    "null",
-    "%00",
-    "\x00",
-    "\ud800",
-    "\U0001f9e8",
-    "é" * 300,
-    "a" * 5_000,
-    "../../etc/passwd",
-    "{{7*7}}",
-    "<script>",
-    "' OR 1=1 --",
-    "9" * 400,
-    "1e999",
-    "2026-02-30T25:61:00Z",
-    "0001-01-01T00:00:00+23:59",
-    "9999-12-31T23:59:59.999Z",
-    "Bearer x",
-    "Basic eDp5",
-    "sessionid=x; csrftoken=y",
-    "text/plain; charset=utf-7",
-    "bytes=0-1,5-,-9",
-    "\u202etxt",
-)
 EVENTS: tuple[dict[str, Any], ...] = (
     {"type": "INSTALL", "appId": CLIENT_ID, "companyId": "agency1", "installType": "Company"},
     {"type": "INSTALL", "appId": CLIENT_ID, "locationId": "place1", "companyId": "agency1", "planId": "p1"},
+    {
+        "type": "UPDATE",
+        "appId": CLIENT_ID,
+        "locationId": "place1",
+        "companyId": "agency1",
+        "trial": {"onTrial": True, "trialDuration": 10, "trialStartDate": "2026-03-30T00:00:00.000Z"},
+        "whitelabelDetails": {"domain": "app.example.com", "logoUrl": "https://x/l.png"},
+    },
     {"type": "UNINSTALL", "appId": CLIENT_ID, "locationId": "place1", "companyId": "agency1"},
     {"type": "UPDATE", "appId": CLIENT_ID, "locationId": "place1", "versionId": "v2", "previousVersionId": "v1"},
     {"type": "PLAN_CHANGE", "appId": CLIENT_ID, "locationId": "place1", "currentPlanId": "a", "newPlanId": "b"},
@@ -158,44 +128,6 @@ USER: dict[str, Any] = {
 }
 
 
-def junk(dice: random.Random, depth: int = 0) -> Any:
-    """A JSON value that a client may send in place of the right one."""
-    scalars: tuple[Any, ...] = (None, True, 0, -1, 2**63, 10**40, 1e308, dice.choice(TEXTS), dice.choice(TEXTS))
-    if depth > 3 or dice.random() < 0.75:
-        return dice.choice(scalars)
-    if dice.random() < 0.5:
-        return [junk(dice, depth + 1) for _ in range(dice.randrange(4))]
-    return {dice.choice((*TEXTS, "id", "type")): junk(dice, depth + 1) for _ in range(dice.randrange(4))}
-
-
-def mutated(value: dict[str, Any], dice: random.Random) -> dict[str, Any]:
-    """The object with some of its values replaced, removed or added."""
-    result = dict(value)
-    for name in [*value, "webhookId", "timestamp", "extra"]:
-        if dice.random() < 0.25:
-            result[name] = junk(dice)
-        elif dice.random() < 0.08:
-            result.pop(name, None)
-    return result
-
-
-def text_of(value: dict[str, Any], dice: random.Random) -> bytes:
-    """The object as JSON, sometimes with doubled names, deep nesting, other encodings, or cut off."""
-    text = json.dumps(value, ensure_ascii=dice.random() < 0.9)
-    data = text.encode("utf-8", "surrogatepass")
-    spoil: tuple[Callable[[bytes], bytes], ...] = (
-        lambda raw: raw[: dice.randrange(len(raw))],
-        lambda raw: raw[:-1] + b', "type": "INSTALL"}',
-        lambda raw: b'{"a":' * 2_000 + raw + b"}" * 2_000,
-        lambda _: text.encode("utf-16", "replace"),
-        lambda raw: b"\xef\xbb\xbf" + raw,
-        lambda _: b"[" * 100_000,
-        lambda _: b"NaN",
-        lambda _: dice.randbytes(dice.randrange(2_000)),
-    )
-    return dice.choice(spoil)(data) if dice.random() < 0.15 else data
-
-
 def encrypted(plain: bytes) -> str:
     """CryptoJS.AES.encrypt with the app's shared secret."""
     salt, secret = os.urandom(8), SHARED_SECRET.encode()
@@ -208,29 +140,51 @@ def encrypted(plain: bytes) -> str:
     return base64.b64encode(b"Salted__" + salt + sealed).decode()
 
 
-@dataclass(frozen=True)
-class Sent:
-    """One request."""
-
-    method: str
-    target: str
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-
-
 def _header(text: str) -> str:
     return "".join(char for char in text if char.isprintable() and ord(char) < 256)
+
+
+@functools.cache
+def paths() -> tuple[str, ...]:
+    """The paths of the URLconf, and two more. Of the admin, which strangers do not get into, the first page alone."""
+    from django.urls import URLResolver, get_resolver  # noqa: PLC0415 - Django is set up by now
+
+    found: list[str] = []
+
+    def walk(resolver: URLResolver, prefix: str) -> None:
+        for one in resolver.url_patterns:
+            route = prefix + str(one.pattern)
+            if isinstance(one, URLResolver) and one.namespace != "admin":
+                walk(one, route)
+            else:
+                found.extend(_filled(route, parts) for parts in PARTS)
+
+    walk(get_resolver(), "/")
+    return (*dict.fromkeys(found), "/static/site/site.css", "/nowhere")
+
+
+def _filled(route: str, parts: dict[str, str]) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: parts.get(part[1], "x"), route)
+
+
+def hardly_answered(seen: Counter[str], minutes: float) -> list[str]:
+    """The paths with fewer than `LEAST` answers a minute that are no 429, in words. `seen` counts `<path> <status>`."""
+    answered: Counter[str] = Counter()
+    for what, number in seen.items():
+        path, _, status = what.rpartition(" ")
+        answered[path] += number if status != "429" else 0
+    return [f"{path}: {answered[path]} answers but 429" for path in paths() if answered[path] < LEAST * minutes]
 
 
 def _endpoint(target: str) -> str:
     """The path without what was added to it, for the table."""
     path = target.partition("?")[0]
-    return path if path in PATHS else "others"
+    return path if path in paths() else "others"
 
 
 def any_request(dice: random.Random) -> Sent:
     """A request to one of the paths, with junk in query, headers and body."""
-    path = dice.choice(PATHS)
+    path = dice.choice(paths())
     if dice.random() < 0.2:
         path += quote(dice.choice(TEXTS).encode("utf-8", "surrogatepass"), safe=dice.choice(("", "/%")))
     names = [dice.choice(QUERIES) for _ in range(dice.randrange(4))]
@@ -258,7 +212,12 @@ def embedded_user(dice: random.Random) -> Sent:
     return Sent("POST", "/embed/session", {"Content-Type": "application/json"}, body.encode())
 
 
-KINDS: tuple[Callable[[random.Random], Sent], ...] = (any_request, any_request, webhook, webhook, embedded_user)
+PROOFS = Proofs()
+KINDS: tuple[Callable[[random.Random], Sent], ...] = (
+    *(any_request, any_request, webhook, webhook, embedded_user),
+    *(PROOFS.module, PROOFS.module, PROOFS.form, PROOFS.form, PROOFS.form),
+)
+UNANSWERED = 501  # to a caller with the app's key: no function of an own app answers this module
 NO_HTTP = (
     b"\x16\x03\x01\x02\x00\x01\x00",
     b"GET",
@@ -268,6 +227,10 @@ NO_HTTP = (
     b"POST /webhooks/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"GET / HTTP/1.1\r\nHost: " + b"a" * 9_000 + b"\r\n\r\n",
 )
+
+
+def _address(dice: random.Random) -> str:
+    return f"198.18.{dice.randrange(256)}.{dice.randrange(256)}"
 
 
 class Fuzzer:
@@ -288,15 +251,17 @@ class Fuzzer:
                 continue
             sent = dice.choice(KINDS)(dice)
             try:
-                line.request(sent.method, sent.target, sent.body, {"Host": "127.0.0.1", **sent.headers})
+                # As the proxy in front would send it: most requests come from addresses that sent few before.
+                headers = {"Host": "127.0.0.1", "X-Forwarded-For": _address(dice), **sent.headers}
+                line.request(sent.method, sent.target, sent.body, headers)
                 answer = line.getresponse()
                 said = answer.read()
             except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
                 self.seen[f"no answer ({type(error).__name__})"] += 1
                 line.close()
                 continue
-            self.seen[f"{_endpoint(sent.target)} {answer.status}"] += 1
-            if answer.status >= 500 or b"Traceback (most recent" in said:
+            self.seen[f"{sent.endpoint or _endpoint(sent.target)} {answer.status}"] += 1
+            if (answer.status >= 500 and answer.status != UNANSWERED) or b"Traceback (most recent" in said:
                 self.faults.append(f"{answer.status}: {sent}"[:1_000])
 
     def _send_bytes(self, dice: random.Random) -> None:
@@ -311,12 +276,18 @@ class Fuzzer:
 
 def install() -> None:
     """An agency and a location of it, with plans that keep contacts and opportunities."""
-    from integrations.core import clock  # noqa: PLC0415 - Django is set up by now
+    from django.db import connection  # noqa: PLC0415 - Django is set up by now
+
+    from bench.chaos_effects import TABLES  # noqa: PLC0415
+    from integrations.core import clock  # noqa: PLC0415
     from integrations.core.tenant import UserType  # noqa: PLC0415
     from integrations.sync.models import Plan  # noqa: PLC0415
+    from integrations.sync.signed import plan_macs  # noqa: PLC0415
     from integrations.tenants import marketplace  # noqa: PLC0415
     from integrations.tenants.models import Company, Installation, Location  # noqa: PLC0415
 
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES)  # the workers of the chaos bench count effects there
     app, now = marketplace.default(), clock.now()
     company = Company.objects.create(id="agency1", created_at=now)
     location = Location.objects.create(id="place1", company=company, created_at=now)
@@ -325,7 +296,8 @@ def install() -> None:
     Installation.objects.create(user_type=UserType.COMPANY, resource_id=company.pk, **common)
     Installation.objects.create(user_type=UserType.LOCATION, resource_id=location.pk, location=location, **common)
     for resource in ("contacts", "opportunities", "users"):
-        Plan.objects.create(app=app, location_id=location.pk, resource=resource, created_at=now)
+        plan_macs.signed(Plan(app=app, location_id=location.pk, resource=resource, created_at=now)).save()
+    PROOFS.prepare(app)
 
 
 def stored_faults() -> list[str]:
@@ -336,6 +308,23 @@ def stored_faults() -> list[str]:
         " GROUP BY 1, 2, 3, 4"
     )
     return [f"event: {row}" for row in rows]
+
+
+def unreadable_rows() -> list[str]:
+    """Tables with a row that PostgreSQL keeps and nobody can read, such as a moment after the year 9999."""
+    from django.apps import apps  # noqa: PLC0415 - as above
+    from django.db import DataError  # noqa: PLC0415
+
+    failed = []
+    for model in apps.get_models():
+        if not model._meta.managed:  # noqa: SLF001 - as above
+            continue  # it has permissions and no table
+        try:
+            for _ in model._base_manager.iterator():  # noqa: SLF001 - documented by Django
+                pass
+        except (DataError, ValueError, OverflowError) as error:
+            failed.append(f"rows of {model.__name__} cannot be read: {error}"[:300])
+    return failed
 
 
 def main() -> None:
@@ -351,6 +340,7 @@ def main() -> None:
         HIGHLEVEL_MARKETPLACE_URL=f"http://127.0.0.1:{SANDBOX}",
         HIGHLEVEL_ALLOWED_HOSTS="127.0.0.1",
         SSL_REDIRECT="false",
+        TRUSTED_PROXIES="1",
     )
     with tempfile.TemporaryDirectory() as name, chaos_webhooks.deployed(Path(name) / "hlapp") as deployment:
         client = ("--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET)
@@ -363,10 +353,12 @@ def main() -> None:
         ]
         chaos_webhooks.wait_for_web()
         install()
+        paths()  # before the threads, which would read the URLconf at once
         for thread in threads:
             thread.start()
         deployment.watch_until(lambda: not any(thread.is_alive() for thread in threads), 60 * options.minutes + 60)
-        faults = [*fuzzer.faults, *stored_faults()]
+        faults = [*fuzzer.faults, *stored_faults(), *unreadable_rows()]
+        faults += hardly_answered(fuzzer.seen, options.minutes)
         logs = sorted((deployment.directory / "logs").glob("*"))
         faults += [
             f"traceback in the log of {log.stem}" for log in logs if b"Traceback (most recent" in log.read_bytes()

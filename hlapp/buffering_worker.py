@@ -7,10 +7,12 @@ eight threads, and no webhook gets in. Here the event loop collects each request
   Otherwise the answer is 408 (RFC 9110, 15.5.9).
 - At most `MAX_INCOMPLETE` connections and `MAX_BUFFERED` bytes wait at a time. Then the oldest incomplete request gives
   way, because a request of a client that means well is complete within milliseconds.
-- A request that declares more than the largest permitted body goes to a thread at once, without the rest of its body,
-  so that the application refuses and counts it.
-- The response goes to the kernel's send buffer, which is made large enough for most pages. The event loop also closes
-  the connections of clients that do not close them.
+- A request that declares more than the largest permitted body, or a length that this module does not understand, goes
+  to a thread at once, without the rest of its body, so that the application or gunicorn refuses it.
+- The response goes to the kernel's send buffer, which is made large enough for most pages. A further request on the
+  connection waits, without a thread, until the client has taken the response before it: else a few clients that send
+  and never read would fill their buffers and then hold all threads. The event loop also closes the connections of
+  clients that do not close them.
 
 Requests over TLS that gunicorn itself terminates are not collected; a proxy does that in every described set-up.
 """
@@ -18,8 +20,11 @@ Requests over TLS that gunicorn itself terminates are not collected; a proxy doe
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import selectors
 import socket
+import struct
+import termios
 from concurrent.futures import Future
 from typing import Any
 
@@ -34,18 +39,20 @@ LINGER_SECONDS = 2.0  # for a client to close its side, or to send its first byt
 MAX_INCOMPLETE = 512
 MAX_BUFFERED = 64 * 2**20
 _SEND_BUFFER = 2**20
+_UNREAD = 16 * 1024  # bytes of a response that a client need not have taken before its next request is worked on
 _PIECE = 256 * 1024
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class _Incomplete:
-    """A connection whose request has not arrived whole."""
+    """A connection whose request has not arrived whole, or has (`is_whole`) before the last response was taken."""
 
-    __slots__ = ("began", "buffer")
+    __slots__ = ("began", "buffer", "is_whole")
 
     def __init__(self, largest: int) -> None:
         self.buffer = RequestBuffer(largest)
         self.began = clock.monotonic()
+        self.is_whole = False
 
     def is_late(self, now: float, *, stopping: bool) -> bool:
         """Whether its time is over. A process that stops waits less long for a first byte, but waits: it may be on
@@ -98,7 +105,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         super().murder_pending()
         now = clock.monotonic()
         for conn, incomplete in list(self._incomplete.items()):
-            if incomplete.is_late(now, stopping=not self.alive):
+            if incomplete.is_whole and _unread(conn.sock) <= _UNREAD:
+                self._hand_over(conn)
+            elif incomplete.is_late(now, stopping=not self.alive):
                 self._refuse(conn)
         for conn, deadline in list(self._lingering.items()):
             if deadline <= now:
@@ -121,24 +130,35 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             self._close(conn)
 
     def _add(self, conn: TConn, piece: bytes) -> bool:
-        """Add to the request; when it is complete, give it to a thread and return True."""
-        buffer = self._incomplete[conn].buffer
+        """Add to the request. When it is complete, give it to a thread now or later, and return True."""
+        incomplete = self._incomplete[conn]
+        buffer = incomplete.buffer
         asked = buffer.expects_continue
         self._buffered += len(piece)
         if buffer.add(piece):
-            self._forget(conn)
-            conn.init()
-            conn.parser.unreader.unread(bytes(buffer.data))
-            conn.data_ready = True
-            with contextlib.suppress(OSError):  # the client is gone; the thread finds out
-                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-                if buffer.too_large:
-                    conn.sock.shutdown(socket.SHUT_RD)  # whoever reads on finds the end
-            super().enqueue_req(conn)
+            if _unread(conn.sock) <= _UNREAD:
+                self._hand_over(conn)
+            else:
+                incomplete.is_whole = True
+                self._ignore(conn)
+                self._make_room()
             return True
         if buffer.expects_continue and not asked:
             self._send(conn, b"HTTP/1.1 100 Continue\r\n\r\n")
         return False
+
+    def _hand_over(self, conn: TConn) -> None:
+        """Give the request to a thread."""
+        buffer = self._incomplete[conn].buffer
+        self._forget(conn)
+        conn.init()
+        conn.parser.unreader.unread(bytes(buffer.data))
+        conn.data_ready = True
+        with contextlib.suppress(OSError):  # the client is gone; the thread finds out
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            if buffer.too_large or buffer.is_unclear:
+                conn.sock.shutdown(socket.SHUT_RD)  # a thread that reads on finds the end
+        super().enqueue_req(conn)
 
     def _make_room(self) -> None:
         while len(self._incomplete) > MAX_INCOMPLETE or (self._buffered > MAX_BUFFERED and self._incomplete):
@@ -154,6 +174,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def _forget(self, conn: TConn) -> None:
         self._buffered -= len(self._incomplete.pop(conn).buffer.data)
+        self._ignore(conn)
+
+    def _ignore(self, conn: TConn) -> None:
+        """Read no more of the connection."""
         if conn.sock in self.poller.get_map():
             self.poller.unregister(conn.sock)
 
@@ -193,3 +217,11 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def _send(conn: TConn, line: bytes) -> None:
         with contextlib.suppress(OSError):  # the client is gone; the next read says so
             conn.sock.send(line)
+
+
+def _unread(sock: socket.socket) -> int:
+    """Bytes of responses that the client's machine has not taken; 0 where the system does not tell."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0])
+    except (OSError, ValueError):  # the connection is closed
+        return 0

@@ -20,8 +20,10 @@ from kombu import Exchange, Queue
 from hlapp import project, time_limits
 from hlapp.start import REFUSED, check_event_names, check_vault_keys, observe
 from hlapp.supervisor import readiness
+from integrations.console.doctor import beat_proof
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.process import core_dumps
+from integrations.core.worker import broker_tls, redis_clients
 from integrations.core.worker.reserved_threads import ReservedThreads
 
 project.prepare()
@@ -30,7 +32,7 @@ project.prepare()
 # may differ by. Workers that come back find so many seconds' sweeps, most of which have nothing to do.
 _STALE = 60
 ANSWERED = frozenset({"ping", "stats", "jobs.known"})  # the messages of the control channel that a worker answers
-_POOLS = "thread", "solo"  # modules of celery.concurrency; solo is for tests
+_POOL = "thread"  # the module of celery.concurrency
 
 # RabbitMQ keeps a quorum queue on several nodes, and counts how often a message came.
 _QUEUE_ARGUMENTS = {"x-queue-type": "quorum"} if settings.CELERY_BROKER_URL.startswith("amqp") else None
@@ -38,6 +40,7 @@ _QUEUE_ARGUMENTS = {"x-queue-type": "quorum"} if settings.CELERY_BROKER_URL.star
 app = Celery("hlapp")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
+    broker_use_ssl=broker_tls.options(settings.CELERY_BROKER_URL),
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 900,
@@ -69,6 +72,7 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
+    worker_consumer="integrations.core.worker.reconnecting:ReconnectingConsumer",
     worker_pool="threads",  # `-P prefork`, which is Celery's default, means this too
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
@@ -101,12 +105,18 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+redis_clients.keep()
 app.steps["consumer"].add(ReservedThreads)
 
 
 @signals.setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     """Celery would install its own handlers; ours, with the redaction, are already there."""
+
+
+@signals.before_task_publish.connect(sender=beat_proof.TASK)
+def _prove_to_be_beat(body: Any, **_: object) -> None:
+    body[1]["proof"] = beat_proof.make()
 
 
 @signals.worker_init.connect
@@ -137,7 +147,7 @@ def _answer_questions_only(**_: object) -> None:
 def _refuse_other_pools(sender: Any, **_: object) -> None:
     """The guard of a worker, its reserved threads and its leases are made for threads of one process."""
     pool = get_implementation(sender.pool_cls).__module__.rpartition(".")[2]
-    if pool not in _POOLS:
+    if pool != _POOL:
         sys.stderr.write(f"not started: a worker with the pool {pool} has no guard; start it with -P threads\n")
         sys.stderr.flush()
         raise SystemExit(REFUSED)

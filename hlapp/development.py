@@ -16,6 +16,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping, MutableMapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from hlapp import embedded, project
@@ -63,7 +64,7 @@ def prepare(
 
 
 def refusal(command: str, environ: Mapping[str, str]) -> str | None:
-    """One line with the fix when a development tool is run with a production configuration, else None.
+    """One line with the fix when a development tool lacks its extra or has a production configuration, else None.
 
     Production is DEBUG=false, or keys without DEBUG: a development run generates its keys itself. Raises
     ConfigurationError for a malformed DEBUG.
@@ -74,6 +75,8 @@ def refusal(command: str, environ: Mapping[str, str]) -> str | None:
     env = Env(environ)
     allowed = env.flag("DEBUG", default=not has_keys)
     env.check()
+    if allowed and find_spec("aiohttp") is None:  # as with the wheel alone, outside of the project's .venv
+        return f"{command} needs what this Python lacks: {project.installing('development', 'test.txt')}"
     if allowed:
         return None
     return f"{command} is a development tool that production leaves out: run DEBUG=true manage.py {command}"

@@ -18,6 +18,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import environ
 
+from integrations.vault import weak_secrets
+
 T = TypeVar("T")
 Texts = list[str]
 
@@ -45,11 +47,26 @@ class _Malformed(ValueError):
     """A value that does not parse; the text says what was found and may be shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable that the settings read, as pages may show it.
+
+    `expected` says what it should be. `source` is "environment", "file" or, where the default counts, "default".
+    `value` is what counts, for the kinds that hold no secret; it is empty for all others.
+    """
+
+    name: str
+    expected: str
+    source: str
+    value: str
+
+
 @dataclass(frozen=True)
 class _Kind(Generic[T]):
     expected: str
     parse: Callable[[str], T]
     blank: T
+    shown: Callable[[T], str] | None = None  # the value in words, for a kind that holds no secret
 
 
 class Env:
@@ -58,7 +75,17 @@ class Env:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._problems: dict[str, str] = {}
-        self.names: set[str] = set()  # of all variables that were read
+        self._variables: dict[str, Variable] = {}
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all variables that were read."""
+        return set(self._variables)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """All variables that were read, by name."""
+        return tuple(self._variables[name] for name in sorted(self._variables))
 
     def text(self, name: str, default: str | None = None) -> str:
         """Any text, stripped of white space at both ends."""
@@ -71,15 +98,16 @@ class Env:
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """true/false, 1/0, yes/no or on/off, in any case."""
-        return self._read(name, _Kind("true or false", _flag, blank=False), default)
+        return self._read(name, _Kind("true or false", _flag, blank=False, shown=_yes_or_no), default)
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """One of the words, in any case; returned as it stands in `allowed`."""
-        return self._read(name, _Kind(f"one of {', '.join(allowed)}", _choice(allowed), ""), default)
+        return self._read(name, _Kind(f"one of {', '.join(allowed)}", _choice(allowed), "", str), default)
 
     def integer(self, name: str, default: int | None = None, minimum: int = 0) -> int:
         """A whole number of at least `minimum`."""
-        return self._read(name, _Kind(f"a whole number of at least {minimum}", _integer(minimum), minimum), default)
+        expected = f"a whole number of at least {minimum}"
+        return self._read(name, _Kind(expected, _integer(minimum), minimum, "{:,}".format), default)
 
     def url(self, name: str, default: str | None = None, schemes: tuple[str, ...] = WEB_SCHEMES) -> str:
         """An absolute URL with one of `schemes`, without a slash at its end."""
@@ -91,7 +119,7 @@ class Env:
 
     def hours(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """From which hour to which, `22-7`: two of 0 to 23, the second one is no longer part of it."""
-        return self._read(name, _Kind("two hours such as 22-7", _hours, ()), default)
+        return self._read(name, _Kind("two hours such as 22-7", _hours, (), _hours_shown), default)
 
     def database(self, name: str, default: str | None = None) -> dict[str, Any]:
         """A `postgresql://` URL as an entry of Django's DATABASES. `default` is a URL too."""
@@ -112,6 +140,20 @@ class Env:
             raise ConfigurationError("configuration: " + "; ".join(self._problems.values()))
 
     def _read(self, name: str, kind: _Kind[T], default: T | None) -> T:
+        value = self._parsed(name, kind, default)
+        source = next(
+            (
+                words
+                for words, of in (("environment", name), ("file", f"{name}_FILE"))
+                if self._environ.get(of, "").strip()
+            ),
+            "default",
+        )
+        shown = kind.shown(value) if kind.shown else ""
+        self._variables[name] = Variable(name, kind.expected, source, shown)
+        return value
+
+    def _parsed(self, name: str, kind: _Kind[T], default: T | None) -> T:
         try:
             raw = self._raw(name)
             if raw:
@@ -125,7 +167,6 @@ class Env:
         return default
 
     def _raw(self, name: str) -> str:
-        self.names.add(name)
         value = self._environ.get(name, "").strip()
         path = self._environ.get(f"{name}_FILE", "").strip()
         if value and path:
@@ -146,6 +187,14 @@ def _flag(raw: str) -> bool:
     if raw.lower() not in _FLAGS:
         raise _Malformed(f"found {_shown(raw)}")
     return _FLAGS[raw.lower()]
+
+
+def _yes_or_no(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _hours_shown(hours: tuple[int, ...]) -> str:
+    return "-".join(map(str, hours))
 
 
 def _choice(allowed: tuple[str, ...]) -> Callable[[str], str]:
@@ -177,6 +226,8 @@ def _secret(shortest: int) -> Callable[[str], str]:
             raise _Malformed(f"found {len(raw)} characters")
         if len(set(raw)) < shortest // 4:
             raise _Malformed("found few different characters")
+        if weak_secrets.is_typed(raw, shortest):
+            raise _Malformed("found words, rows or repeated pieces: generate one, as by `openssl rand -base64 32`")
         return raw
 
     return parse

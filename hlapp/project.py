@@ -25,6 +25,18 @@ def directory() -> Path:
     return checkout if (checkout / "manage.py").is_file() and not is_project else here
 
 
+def installing(extra: str, requirements: str) -> str:
+    """The command that installs an extra of hlapp: of the wheel, or in a checkout the file of it in `requirements/`."""
+    in_checkout = (PACKAGE.parent / "requirements" / requirements).is_file()
+    return f"pip install -r requirements/{requirements}" if in_checkout else f"pip install 'hlapp[{extra}]'"
+
+
+def requirements() -> str:
+    """What production installs: our file in a checkout, the file of a project that `hlapp new` made, or the wheel."""
+    names = ("requirements/base.txt", "requirements.txt")
+    return next((name for name in names if (directory() / name).is_file()), "the new wheel of hlapp")
+
+
 def prepare() -> None:
     """Make the project's modules importable, and choose its `settings.py`, or ours if it has none.
 

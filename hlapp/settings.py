@@ -74,6 +74,7 @@ SYNC_RUN_RETENTION_DAYS = env.integer("SYNC_RUN_RETENTION_DAYS", default=7, mini
 JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", default=30, minimum=1)
 # How long the answers of `run.once` are known: after it, a key may send again.
 ONCE_RETENTION_DAYS = env.integer("ONCE_RETENTION_DAYS", default=400, minimum=30)
+OUTBOX_REPLAY_DAYS = env.integer("OUTBOX_REPLAY_DAYS", default=7, minimum=0)
 # Tombstones keep late pages and late webhooks from bringing deleted records back: longer than the vendor's retries.
 TOMBSTONE_RETENTION_DAYS = env.integer("TOMBSTONE_RETENTION_DAYS", default=30, minimum=7)
 RECORD_HISTORY_RETENTION_DAYS = env.integer("RECORD_HISTORY_RETENTION_DAYS", default=90, minimum=1)
@@ -122,7 +123,7 @@ AUDIT_HEAD_TOKEN = env.secret("AUDIT_HEAD_TOKEN", default="")
 if AUDIT_HEAD_FILE and not os.access(Path(AUDIT_HEAD_FILE).parent, os.W_OK):
     env.reject("AUDIT_HEAD_FILE", "should be a file in a directory that exists and can be written to")
 
-# Where operators are told what needs them (integrations/console/alerts/).
+# Where alerts to operators are sent (integrations/console/alerts/).
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 ALERT_EMAIL_FROM = env.text("ALERT_EMAIL_FROM", default="hlapp@localhost")
 ALERT_SMTP_URL = env.secret("ALERT_SMTP_URL", default="")
@@ -168,14 +169,26 @@ JOB_SILENT_SECONDS = env.integer("JOB_SILENT_SECONDS", default=90, minimum=5)
 # --- Django ----------------------------------------------------------------------------------------------------
 OWN_APPS = app_discovery.find(env.list("HLAPP_APPS", default=[]), BASE_DIR)
 ROOMS = (
-    *("core", "vault", "highlevel", "quota", "tenants", "tokens", "gateway", "installs", "webhooks", "outbox"),
+    *(
+        "core",
+        "vault",
+        "highlevel",
+        "quota",
+        "tenants",
+        "tokens",
+        "gateway",
+        "installs",
+        "webhooks",
+        "modules",
+        "outbox",
+    ),
     *("sync", "jobs", "exports", "upserts", "problems", "privacy", "backups", "console"),
 )
 INSTALLED_APPS = [
     "hlapp.apps.ProjectConfig",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "integrations.console.admin_apps.OperatorsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -201,6 +214,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "integrations.operators.second_factor.enforcement.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "integrations.core.pages.operator_zone.OperatorZone",
     "integrations.console.errors.middleware.ErrorPages",
 ]
 ROOT_URLCONF = "hlapp.urls"
@@ -229,8 +243,9 @@ USE_TZ, TIME_ZONE = True, "UTC"
 FORMAT_MODULE_PATH = "integrations.console.formats"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
-STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+CACHES = {"default": {"BACKEND": "integrations.console.search.search_cache.ProcessCache"}}
+
+STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "staticfiles"
 # Until they are collected (development, demo) files are served from where the packages keep them. The list of names is
 # what `collectstatic` writes last: a folder without one is none yet.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not (STATIC_ROOT / "staticfiles.json").is_file()
@@ -250,7 +265,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # The proxy says with X-Forwarded-Proto which requests came over HTTPS; all others are redirected there. Probes call a
 # process directly, and a redirect would lose a webhook.
 SECURE_SSL_REDIRECT = env.flag("SSL_REDIRECT", default=HTTPS)
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$", r"^webhooks(/|$)"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$", r"^(webhooks|modules)(/|$)"]
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 # W005, W021: whether other hosts of the domain serve HTTPS is not for this app to say. W002: the middleware
 # `SecurityHeaders` sets X-Frame-Options, because the page inside HighLevel is framed.
@@ -277,7 +292,7 @@ if OPERATOR_OIDC_ISSUER:
     if not OPERATOR_OIDC_CLIENT_ID or not OPERATOR_OIDC_CLIENT_SECRET:
         env.reject("OPERATOR_OIDC_CLIENT_ID", "and OPERATOR_OIDC_CLIENT_SECRET have to be set with an issuer")
     if not OPERATOR_OIDC_ROLES:
-        env.reject("OPERATOR_OIDC_ROLES", "is not set, though OPERATOR_OIDC_ISSUER is: nobody would get a role")
+        env.reject("OPERATOR_OIDC_ROLES", "is not set, though OPERATOR_OIDC_ISSUER is: no operator would get a role")
 
 # --- Metrics ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="", shortest=0 if DEBUG else 16)
@@ -298,11 +313,12 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "integrations.console.dashboard.context",
     "GLOBAL_CALLBACK": "integrations.core.pages.live.context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}site/mark.svg"}],
-    "STYLES": [lambda request: static("site/access.css")],
-    "SCRIPTS": [lambda request: static("site/access.js")],
+    "STYLES": [lambda request: static("site/access.css"), lambda request: static("site/sidebar.css")],
+    "SCRIPTS": [lambda request: static("site/access.js"), lambda request: static("site/zone.js")],
     "SIDEBAR": {"navigation": "integrations.console.navigation.sidebar", "show_search": True, "command_search": True},
     "COMMAND": {"search_callback": "integrations.console.search.lookups.search"},
     "COLORS": {"primary": PRIMARY},
 }
 
+VARIABLES = env.variables  # for the page of variables
 env.check()

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("integrations.console.urls")),
     path("", include("integrations.installs.urls")),
     path("", include("integrations.webhooks.urls")),
+    path("", include("integrations.modules.urls")),
     path("admin/", include("integrations.operators.urls")),
     path("admin/", admin.site.urls),
     *app_discovery.url_patterns(),

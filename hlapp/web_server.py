@@ -13,6 +13,9 @@ worker_class = "hlapp.buffering_worker.BufferingWorker"
 threads = 8
 logger_class = "hlapp.observing.gunicorn_log.GunicornLog"
 accesslog = "-" if log_format.options(Env(os.environ))["access"] else None
+# A proxy on this machine would pass on whatever a client sends under these names: `SCRIPT_NAME: /a` makes the path
+# /a/metrics, which the proxy's rules let through, our /metrics.
+forwarder_headers = ""
 # The socket lies in the home directory, which may be read-only or belong to several instances.
 control_socket_disable = True
 # After SIGTERM requests have this long to end. Then gunicorn ends their processes, before a container platform would

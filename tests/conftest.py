@@ -8,6 +8,7 @@ below import models, and pytest reads those of the folders on its command line b
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -99,6 +100,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if worker := getattr(config, "workerinput", None):
         items[:] = costs.deal(items, worker["workercount"])
+
+
+def pytest_collection_finish() -> None:
+    """All code and all tests stay to the end, so no collection of garbage has to look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

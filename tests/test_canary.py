@@ -21,13 +21,17 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from pytest_django import Settings
 
-from integrations.core import redaction
+from integrations.core import clock, redaction
 from integrations.core.errors import IntegrationError
 from integrations.core.tenant import UserType
 from integrations.gateway import client as gateway
 from integrations.gateway.models import Call
 from integrations.gateway.stats import usage_counter
 from integrations.highlevel.http import wire
+from integrations.modules import module_keys
+from integrations.operators.models import TotpSecret
+from integrations.operators.rights import rights_seal
+from integrations.operators.second_factor import recovery_codes, totp
 from integrations.quota.permits.lanes import Lane
 from integrations.sandbox.context import Platform
 from integrations.sandbox.server.embedded import serve_in_thread
@@ -41,6 +45,7 @@ from tests.plugin.dispatch import send_due
 from tests.plugin.vendor import OPTIONS, Vendor
 from tests.tokens.rows import enter
 
+PASSWORD = "planted-password-1"
 PRIVATE_TOKEN = "pit-7d1f0a52-9c3b-4e8e-8f11-3c5a6b7d8e9f"
 LOCATION = "Kd81jsQ0cLpXz3VbNm5T"
 # What people are, and the gateway must not keep of a refused call, whatever field it stands in.
@@ -170,7 +175,38 @@ def store_of(client: redis.Redis) -> Iterator[str]:
 def planted(platform: Platform) -> set[str]:
     tokens = {*platform.tokens.access, *platform.tokens.refresh, *platform.tokens.codes}
     keys = {entry.partition(":")[2] for entry in configuration.VAULT_KEYS}
-    return tokens | keys | {OPTIONS.client_secret, OPTIONS.shared_secret, PRIVATE_TOKEN, configuration.SECRET_KEY}
+    own = {PASSWORD, OPTIONS.client_secret, OPTIONS.shared_secret, PRIVATE_TOKEN, configuration.SECRET_KEY}
+    return tokens | keys | own
+
+
+def an_operators_bad_day() -> set[str]:
+    """Somebody signs in with password, app and recovery code, mistypes each, and uses up one. Returns the secrets."""
+    bob, now = get_user_model().objects.create_superuser("bob", password=PASSWORD), clock.now()
+    row, codes = totp.begin(bob, now), [code.reveal() for code in recovery_codes.renew(bob)]
+    secret = totp.secret(row).reveal()
+    with rights_seal.changing(bob):
+        TotpSecret.objects.filter(pk=row.pk).update(confirmed_at=now)
+    client = Client()
+    for password in (f"{PASSWORD}-mistyped", PASSWORD):
+        client.post("/admin/login/", {"username": "bob", "password": password})
+    for code in (secret, f"{codes[0]}x", codes[0]):  # what people paste into the wrong field
+        answer = client.post("/admin/login/second-factor/", {"code": code})
+    assert answer.status_code == 302
+    return {secret, *codes, *(code.replace("-", "") for code in codes)}
+
+
+def calls_of_a_module(app: App) -> set[str]:
+    """HighLevel calls an action with the app's key, with the former key, and a wrong one. Returns the keys."""
+    keys = [module_keys.make(app, now=clock.now(), by="operator root").reveal() for _ in range(2)]
+    body = {"extras": {"locationId": LOCATION}, "data": {}}
+    answers = [
+        Client().post(
+            f"/modules/{app.client_id}/action/say/", body, "application/json", headers={module_keys.HEADER: key}
+        )
+        for key in (*keys, keys[0][::-1])
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 401]
+    return set(keys)
 
 
 def pieces(secret: str) -> list[str]:
@@ -204,7 +240,8 @@ def test_no_secret_is_written_anywhere(
     replayed = client.get("/oauth/callback", {"code": next(iter(sandbox.tokens.codes), "x"), "state": "planted-state"})
     assert replayed.status_code == 400
     usage_counter.flush()
-    client.force_login(get_user_model().objects.create_superuser("root", password="planted-password-1"))
+    others = an_operators_bad_day() | calls_of_a_module(app)
+    client.force_login(get_user_model().objects.create_superuser("root", password=PASSWORD))
     shown = "".join(pages(client))
     held = Credential.objects.select_related("app").exclude(access_sealed=None)[0]
     things = [marketplace.identity(app), seals.access_token(held), held, settings.VAULT_KEYS and gateway.Lane]
@@ -218,8 +255,8 @@ def test_no_secret_is_written_anywhere(
         "errors": "\n".join(FAILURES),
         "reprs": "\n".join(f"{thing!r} {thing!s}" for thing in things),
     }
-    secrets = planted(sandbox)
-    assert len(secrets) > 10
+    secrets = planted(sandbox) | others
+    assert len(secrets) > 30
     sizes = {place: len(text) for place, text in everything.items()}
     assert all(sizes[place] > 100 for place in ("logs", "pages", "database", "store", "errors")), sizes
     for place, text in everything.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from functools import cache
@@ -19,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hlapp", "integrations")
 FILES_IN_A_FOLDER = 25
+LARGEST_FILE = 500_000  # bytes; the largest are fields of operations and screenshots
 
 # --- Names that may stand in several rooms, with their one meaning ---------------------------------------------
 SHARED_MODULES = {
@@ -239,3 +241,15 @@ def member_names(node: ast.AST) -> Iterator[str]:
             targets = [one.target for one in body if isinstance(one, ast.AnnAssign)]
             targets += [target for one in body if isinstance(one, ast.Assign) for target in one.targets]
             yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def test_no_file_is_large() -> None:
+    """A file that was committed by mistake stays in every clone for ever."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no repository: an archive of the sources")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    sizes = {
+        name: (ROOT / name).stat().st_size for name in listed.stdout.split("\0") if name and (ROOT / name).exists()
+    }
+    assert sizes
+    assert {name: size for name, size in sizes.items() if size > LARGEST_FILE} == {}

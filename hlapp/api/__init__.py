@@ -15,8 +15,11 @@ from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant, UserType
 from integrations.gateway.client import Page, Result
 from integrations.gateway.for_tenant import tenant_api
+from integrations.highlevel.oauth.payment_notice import Payment
 from integrations.jobs.define import background_job
 from integrations.jobs.job_run import JobRun
+from integrations.modules import billing, triggers
+from integrations.modules.answers import ModuleCall, answers
 from integrations.outbox import outbox
 from integrations.privacy.holding import Holding
 from integrations.privacy.inventory import declare as declare_personal_data
@@ -48,8 +51,10 @@ __all__ = [
     "JobRun",
     "Lane",
     "ListingRequest",
+    "ModuleCall",
     "Page",
     "Parent",
+    "Payment",
     "PurgeScope",
     "RecordChange",
     "RecordRow",
@@ -61,8 +66,10 @@ __all__ = [
     "Tenant",
     "UserType",
     "add_page",
+    "answers",
     "audit",
     "background_job",
+    "billing",
     "bulk_upsert",
     "clock",
     "declare_personal_data",
@@ -75,4 +82,5 @@ __all__ = [
     "records",
     "sync_resource",
     "tenant_api",
+    "triggers",
 ]

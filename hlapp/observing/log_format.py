@@ -18,6 +18,7 @@ import structlog
 from hlapp.env import Env
 from integrations.core.observing import log_scope
 from integrations.core.redaction import redact_log_value
+from integrations.core.texts import printable
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -43,13 +44,25 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def for_a_terminal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: no text rewrites the screen, and what looks like a line of its own is indented."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = printable(value).replace("\n", "\n    ")
+    return event
+
+
 class OneLine(logging.Filter):
-    """Makes a warning without a traceback of each record: any stranger causes these, as often as they like."""
+    """Makes a warning without a traceback of each refusal by Django: anybody causes these, as often as they like.
+
+    Django logs a refused request (SuspiciousOperation) to `django.security` and the name of its exception.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record, and keep it."""
-        record.exc_info = record.exc_text = None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        """Change the record if it is of such a logger, and keep it."""
+        if record.name.startswith("django.security."):
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 
 
@@ -57,13 +70,12 @@ def formatter(*, pretty: bool) -> logging.Formatter:
     """What writes a record of any logger as one line, or for a person, a traceback on lines of its own."""
     # Tracebacks are text before they are redacted, and without the locals that a prettier one would print.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    renderer = plain if pretty else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             redact,
-            renderer,
+            *([for_a_terminal, plain] if pretty else [structlog.processors.JSONRenderer()]),
         ],
         foreign_pre_chain=[*_shared(), structlog.stdlib.PositionalArgumentsFormatter()],
     )
@@ -84,7 +96,7 @@ def configure(options: dict[str, Any]) -> None:
             "disable_existing_loggers": False,
             "formatters": {"ours": {"()": formatter, "pretty": options["pretty"]}},
             "filters": {"one_line": {"()": OneLine}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "ours"}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "ours", "filters": ["one_line"]}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 "httpx2": {"level": "WARNING"},
@@ -98,7 +110,6 @@ def configure(options: dict[str, Any]) -> None:
                 # At DEBUG these write template contexts, and statements with their parameters.
                 "django.template": {"level": "INFO"},
                 "django.db.backends": {"level": "INFO"},
-                "django.security.DisallowedHost": {"filters": ["one_line"]},
                 "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }

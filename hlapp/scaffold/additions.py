@@ -26,12 +26,20 @@ def add(kind: str, project: Path, names: Mapping[str, str]) -> Iterator[Path]:
         yield path
 
 
-def listing(key: str, whole: str) -> dict[str, str]:
+def listing(key: str, whole: str, level: str = "") -> dict[str, str]:
     """What the template of a resource says of a listing: its key, and the list's name in an answer that has no pages.
 
+    `level` is `location` or `company`; without it that of the tokens that the operation takes, a location if both are.
     Raises BadRequest for an operation that the catalogue lacks.
     """
-    return {"operation": catalogue("v2").operation(key).key, "whole": f' whole="{whole}",' if whole else ""}
+    operation = catalogue("v2").operation(key)
+    of_company = level == "company" or (not level and operation.kinds == {"company"})
+    return {
+        "operation": operation.key,
+        "whole": f' whole="{whole}",' if whole else "",
+        "level": " level=UserType.COMPANY," if of_company else "",
+        "user_type": ", UserType" if of_company else "",
+    }
 
 
 def event(name: str) -> dict[str, str]:

@@ -29,16 +29,30 @@ from integrations.core.tenant import Tenant, UserType
 from integrations.gateway import client
 from integrations.jobs import define, runs, schedules
 from integrations.jobs.models import Run
+from integrations.modules import module_keys
+from integrations.modules.module_kinds import BY_TYPE, KINDS
+from integrations.operators import accounts
+from integrations.outbox import runs as outbox_runs
+from integrations.outbox.models import Entry, TenantOutbox
+from integrations.outbox.models import Run as OutboxRun
 from integrations.quota.permits import governor, tickets
 from integrations.quota.permits.lanes import Lane
 from integrations.sandbox.events import signing
 from integrations.sandbox.request_log import Asked
 from integrations.sandbox.resources import ROUTES
+from integrations.sync import plans
+from integrations.sync import runs as sync_runs
+from integrations.sync.choose import wanted
+from integrations.sync.choose.wanted import WantedChoice
+from integrations.sync.models import Plan
+from integrations.sync.models import Run as SyncRun
 from integrations.tenants.models import App, Installation
 from integrations.webhooks import mailbox
 from integrations.webhooks.models import Event
 
 _MOST_TURNS = 100
+# Seconds: longer than the window of the quota, and a moment in which the store is not asked.
+_LONGEST_WAIT, _BETWEEN_PERMITS = 30.0, 0.05
 _ENDED = frozenset({Run.Status.COMPLETE, Run.Status.FAILED, Run.Status.CANCELLED})
 # All that the sandbox plays, so that no job lacks a scope.
 SCOPES = " ".join(sorted({scope for route in ROUTES for scope in route.scopes} | {"oauth.readonly", "oauth.write"}))
@@ -78,8 +92,8 @@ class HighLevel:
         """
         payload = samples.event(event_type, location=self.location, company=self.company, **fields)
         raw = json.dumps(payload).encode()
-        signed = {signing.HEADER: signing.signature(signing.private_key(self.vendor.options.seed), raw)}
-        answer = Client().post(f"/webhooks/{self.app.highlevel_id}/", raw, "application/json", headers=signed)
+        url = f"/webhooks/{self.app.highlevel_id}/"
+        answer = Client().post(url, raw, "application/json", headers=self._signed(raw))
         assert answer.status_code == 200, answer.content
         event = Event.objects.get(webhook_id=payload["webhookId"])
         mailbox.drain(event.mailbox_id)
@@ -87,6 +101,27 @@ class HighLevel:
             self.run_due_jobs()
         event.refresh_from_db()
         return event
+
+    def call_module(self, kind: str, name: str, *, run_jobs: bool = True, **payload: Any) -> Any:
+        """Call a module of the app as HighLevel does, with its key or signature; then its handlers and jobs run.
+
+        `kind` is the module's type, such as `WorkflowAction`. The location is in the payload's `extras`, unless it has
+        others. Returns the response: `status_code` and `json()`.
+        """
+        body = {"extras": {"locationId": self.location}, **payload}
+        raw, segment = json.dumps(body).encode(), BY_TYPE[kind]
+        url = f"/modules/{self.app.highlevel_id}/{segment}/{name}/"
+        if KINDS[segment].is_signed:
+            headers = self._signed(raw)
+        else:
+            key = module_keys.make(self.app, now=clock.now(), by="the test kit")
+            headers = {module_keys.HEADER: key.reveal()}
+        response = Client().post(url, raw, "application/json", headers=headers)
+        for mailbox_id in Event.objects.filter(status=Event.Status.PENDING).values_list("mailbox_id", flat=True):
+            mailbox.drain(mailbox_id)
+        if run_jobs:
+            self.run_due_jobs()
+        return response
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """What the vendor answers to a call of the app for the location: `params` and `body`, as `run.api.call`."""
@@ -124,11 +159,42 @@ class HighLevel:
         Run.objects.filter(pk=result.run_id).update(due_at=Now())
         return self._take_turns(Run.objects.get(pk=result.run_id), _MOST_TURNS)
 
+    def sync(self, *resources: str) -> None:
+        """Sync these resources of the location, all chosen ones unless named, so that `records` has them.
+
+        One that is named and not chosen is chosen first.
+
+        A run that is tried again after an error is tried at once. Raises AssertionError, which says why, when a run
+        does not complete, or got no permit within 30 seconds.
+        """
+        mine = Plan.objects.filter(app=self.app, location_id=self.location)
+        if resources:
+            wanted.make(self.app, WantedChoice(on=frozenset(resources)), clock.now(), actor="the test kit")
+        plans.make(self.app.pk, self.location)
+        asked = plans.request_runs(mine.filter(resource__in=resources) if resources else mine, clock.now(), full=False)
+        plans.start_due(clock.now())
+        for run in SyncRun.objects.filter(plan__in=asked):
+            _sync_to_its_end(run)
+            why = run.error or "it waits for a permit"
+            assert run.status == SyncRun.Status.COMPLETE, f"{run.plan.resource}: {why}"
+
     def run_due_jobs(self) -> list[JobResult]:
         """Start and run every job that is due: by its schedule, or for an event that came."""
         schedules.start_due(clock.now())
         due = Run.objects.exclude(status__in=_ENDED).order_by("pk")
         return [self._take_turns(run, _MOST_TURNS) for run in due if _falls_due(run)]
+
+    def send_outbox(self) -> dict[str, str]:
+        """Send what waits in outboxes, as the workers do; the state of every entry by its key.
+
+        A call whose answer is lost is `unknown`, a refused one `rejected`, one without a permit still `waiting`.
+        """
+        TenantOutbox.objects.filter(enabled=True).update(due_at=clock.now())
+        outbox_runs.start_due(clock.now())
+        for run in OutboxRun.objects.exclude(status__in=_ENDED):
+            OutboxRun.objects.filter(pk=run.pk).update(due_at=Now())
+            outbox_runs.advance(run.pk)
+        return dict(Entry.objects.order_by("pk").values_list("key", "state"))
 
     def advance(self, time: timedelta) -> None:
         """Move the clocks here and at the vendor forward: tokens expire, schedules fall due."""
@@ -160,10 +226,20 @@ class HighLevel:
         assert answer.status_code == 200, answer.content
         return Client(headers={"Authorization": f"Bearer {answer.json()['ticket']}"})
 
+    @staticmethod
+    def operator_client(role: str = "owner") -> Client:
+        """A client of the admin pages, signed in as an operator: owner, operator, support or viewer."""
+        client = Client()
+        client.force_login(accounts.create(f"the-tests-{role}", role, password=None))
+        return client
+
     @property
     def tenant(self) -> Tenant:
         """The location, as `tenant_api` wants it."""
         return Tenant.location(self.location)
+
+    def _signed(self, raw: bytes) -> dict[str, str]:
+        return {signing.HEADER: signing.signature(signing.private_key(self.vendor.options.seed), raw)}
 
     @staticmethod
     def _take_turns(run: Run, turns: int) -> JobResult:
@@ -174,6 +250,31 @@ class HighLevel:
             if run.status in _ENDED or is_parked or not _falls_due(run):
                 break
         return JobResult(run.status, run.counts, run.note, run.error, run.pk)
+
+
+def _sync_to_its_end(run: SyncRun) -> None:
+    """Take turns until the run has ended, or has waited too long for permits, which only time brings."""
+    permit_by = clock.monotonic() + _LONGEST_WAIT
+    while run.status == SyncRun.Status.RUNNING and clock.monotonic() < permit_by:
+        sync_runs.advance(run.pk)
+        run.refresh_from_db()
+        if run.lease_owner:  # parked
+            clock.sleep(_BETWEEN_PERMITS)
+        else:
+            permit_by = clock.monotonic() + _LONGEST_WAIT
+            SyncRun.objects.filter(pk=run.pk).update(due_at=Now())
+
+
+def _settings_of(app: App, vendor: Vendor) -> dict[str, Any]:
+    """The settings by which this app is the default one, so that code need not name it."""
+    return {
+        "HIGHLEVEL_CLIENT_ID": app.client_id,
+        "HIGHLEVEL_CLIENT_SECRET": vendor.options.client_secret,
+        "HIGHLEVEL_SHARED_SECRET": vendor.options.shared_secret,
+        "HIGHLEVEL_SCOPES": SCOPES.split(),
+        "HIGHLEVEL_API_URL": app.api_url,
+        "HIGHLEVEL_MARKETPLACE_URL": app.marketplace_url,
+    }
 
 
 def _falls_due(run: Run) -> bool:
@@ -191,6 +292,8 @@ def play(patch: pytest.MonkeyPatch) -> Iterator[HighLevel]:
         throwaway_servers.empty(store)
         for vendor in run_vendor(contacts=CONTACTS, locations=1, seed=seed):
             app = make_app(vendor, SCOPES)
+            for name, value in _settings_of(app, vendor).items():
+                patch.setattr(settings, name, value)
             company, location = install_everywhere(vendor, app)
             yield HighLevel(vendor, app, company, location, traveller, patch)
         governor.send_reports()  # what is still to be reported belongs to this test

@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.core import clock
+from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import event_types
 
 _ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 20  # as the vendor's ids have
 _TEXTS = {"email": "ann@example.com", "phone": "+15550100", "name": "Ann Smith", "direction": "inbound"}
+_OF_THE_ENVELOPE = frozenset({"type", "webhookId"})
 _PLAIN: Mapping[str, Any] = {"number": 1, "integer": 1, "boolean": True, "any": None}
 
 
@@ -27,7 +29,12 @@ def new_id() -> str:
 
 
 def event(event_type: str, *, location: str, company: str, **fields: Any) -> dict[str, Any]:
-    """A payload of this type in this location, with `fields` in it. Raises BadRequest for an unknown type."""
+    """A payload of this type in this location, with `fields` in it. Raises BadRequest for an unknown type.
+
+    Fields of a record can be given as the vendor lists them, but for `type`: the webhook's own has its place.
+    """
+    if taken := sorted(_OF_THE_ENVELOPE & fields.keys()):
+        raise BadRequest(f"{', '.join(taken)}: HighLevel sets this field of a webhook; a contact's type is another one")
     kinds = event_types.find(event_type).fields
     payload = _object(kinds, "")
     known = {"locationId": location, "companyId": company}

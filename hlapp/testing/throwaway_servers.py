@@ -21,7 +21,7 @@ from hlapp import embedded
 
 _PREFIX = "hlapp-test-"
 _FORGOTTEN_AFTER = 86_400  # seconds
-_REDIS_DATABASES = 16  # what a server has unless it is told otherwise
+_REDIS_DATABASES = 16  # what a server has by default
 
 
 class Servers:

@@ -17,7 +17,7 @@ _PROJECT = hashlib.sha256(str(project.directory()).encode()).hexdigest()[:8]
 KEPT = ("DATABASE_URL", "REDIS_URL", "CI", "CHROMIUM", "HIGHLEVEL_REFERENCE", "HLAPP_PROJECT", "HLAPP_APPS")
 
 FIXED = {
-    "SECRET_KEY": "a-fixed-secret-key-that-only-tests-use-0123456789",
+    "SECRET_KEY": "for-tests-tq7BzY4mWcR9uKfE2nVhXp6LsJd8GaZo3QxNv5",
     "VAULT_KEYS": "test:oJT3zwzkuSZneDCQdBV5xnnGvMMOv38ndq9mAAHH3vA=",
     "PUBLIC_URL": "https://app.example.com",
     "SSL_REDIRECT": "false",  # Django's test client speaks plain HTTP
@@ -30,7 +30,7 @@ FIXED = {
         "locations.readonly calendars.readonly calendars/events.readonly conversations.readonly "
         "conversations/message.readonly oauth.readonly oauth.write"
     ),
-    # A vendor that nobody reaches: a test that talks to one brings its own sandbox.
+    # A vendor that no test reaches: a test that talks to one brings its own sandbox.
     "HIGHLEVEL_API_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_MARKETPLACE_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_ALLOWED_HOSTS": "127.0.0.1,localhost,services.leadconnectorhq.com,rest.gohighlevel.com",

@@ -55,7 +55,7 @@ _ALTERED = re.compile(rf"ALTER TABLE (?:IF EXISTS )?{_TABLE} (.*)", re.IGNORECAS
 _SCANS = tuple(
     (re.compile(clause, re.IGNORECASE | re.DOTALL), words)
     for clause, words in (
-        (r"ADD CONSTRAINT \S+ (?:UNIQUE|PRIMARY KEY)(?! USING INDEX)", "builds a unique index while nobody reads"),
+        (r"ADD CONSTRAINT \S+ (?:UNIQUE|PRIMARY KEY)(?! USING INDEX)", "builds a unique index while no session reads"),
         (
             r"ADD CONSTRAINT \S+ (?:CHECK|FOREIGN KEY)(?!.*NOT VALID)",
             "reads all rows for a constraint: NOT VALID first",
@@ -89,7 +89,7 @@ def _long(effects: MigrationEffects) -> Iterator[str]:
     shut = {table for table, mode in effects.locks.items() if mode == "AccessExclusiveLock"} & large
     for statement in effects.statements:
         if (found := _INDEX.search(statement)) and found[1] in large:
-            yield f"builds an index of {found[1]} while nobody writes: AddIndexConcurrently, in a migration of its own"
+            yield f"builds an index of {found[1]} while no session writes: AddIndexConcurrently in one of its own"
         if (found := _ALTERED.search(statement)) and found[1] in large:
             yield from (f"{found[1]}: {words}" for clause, words in _SCANS if clause.search(found[2]))
         if shut:

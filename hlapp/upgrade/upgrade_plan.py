@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from django.db import ProgrammingError, connection
 
+from hlapp import project
 from hlapp.upgrade import migrated_release, migration_rules, observed_migrations, release_notes
 from hlapp.upgrade.observed_migrations import KEEPS_OUT, MigrationEffects, Node
 from hlapp.upgrade.release_notes import ReleaseNotes
@@ -125,7 +126,7 @@ def _planned(effects: MigrationEffects, sizes: dict[str, tuple[int, int]]) -> Pl
 def _steps(plan: UpgradePlan, nodes: list[Node]) -> Iterator[str]:
     """In the order in which they keep everything running."""
     yield "manage.py backup DIR"
-    yield "install the new code and requirements/base.txt; manage.py check; manage.py collectstatic --noinput"
+    yield f"install the new code and {project.requirements()}; manage.py check; manage.py collectstatic --noinput"
     if nodes:
         yield f"manage.py migrate ({len(nodes)} migrations; the processes of the release before go on meanwhile)"
     yield "restart web: kill -HUP of serve does this and the next two; behind a balancer one process after the other"

@@ -10,3 +10,4 @@ class BackupsConfig(AppConfig):
 
     name = "integrations.backups"
     label = "backups"
+    verbose_name = "Backups"

@@ -36,7 +36,7 @@ class HeldCalls:
 
 
 def hold(*, actor: str, made_at: datetime | None) -> HeldCalls:
-    """Hold them. `made_at`: as of when the copy is; None if nobody knows."""
+    """Hold them. `made_at`: as of when the copy is; None if it is unknown."""
     now = clock.now()
     with transaction.atomic():
         audit.lock()

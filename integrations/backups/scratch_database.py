@@ -36,7 +36,7 @@ def scratch_database() -> Iterator[str]:
     Raises BadRequest without the right to create a database.
     """
     drop_leftovers()
-    own = connection.settings_dict["NAME"]
+    own, namespace = connection.settings_dict["NAME"], settings.NAMESPACE
     try:
         name = _create(own)
     except psycopg.Error as error:
@@ -45,10 +45,10 @@ def scratch_database() -> Iterator[str]:
     try:
         with _connect(dbname=name) as session:
             session.execute("SET idle_session_timeout = 0")
-            _use(name)
+            _use(name, name)
             yield name
     finally:
-        _use(own)
+        _use(own, namespace)
         with _connect() as server:
             server.execute(_named("DROP DATABASE {} WITH (FORCE)", name))
 
@@ -60,7 +60,7 @@ def drop_leftovers() -> list[str]:
     dropped: list[str] = []
     with suppress(psycopg.Error), _connect() as server:
         for name in _leftovers(server, connection.settings_dict["NAME"]):
-            with suppress(psycopg.Error):  # a session came, or somebody else was quicker
+            with suppress(psycopg.Error):  # a session came, or another process was quicker
                 server.execute(_named("DROP DATABASE {}", name))
                 dropped.append(name)
     if dropped:
@@ -83,12 +83,12 @@ def _leftovers(server: psycopg.Connection[Any], own: str) -> list[str]:
     return [match[0] for match, now in found if int(match[1], 16) <= now - YOUNG.total_seconds()]
 
 
-def _use(name: str) -> None:
+def _use(name: str, namespace: str) -> None:
     used = connections["default"]
     used.close()
     if isinstance(used, DatabaseWrapper):
         used.close_pool()
-    used.settings_dict["NAME"] = settings.NAMESPACE = name
+    used.settings_dict["NAME"], settings.NAMESPACE = name, namespace
 
 
 def _connect(**more: str) -> psycopg.Connection[Any]:

@@ -56,6 +56,6 @@ def unreadable(note: list[dict[str, Any]]) -> list[str]:
 def _parses(name: str, text: bytes) -> bool:
     try:
         spool.read(name, text)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return False
     return True

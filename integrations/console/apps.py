@@ -11,6 +11,7 @@ class ConsoleConfig(AppConfig):
 
     name = "integrations.console"
     label = "console"
+    verbose_name = "Console"
 
     def ready(self) -> None:
         """Import `navigation.py` of every app, which adds entries to the sidebar; let the dispatcher find due work."""

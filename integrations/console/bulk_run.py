@@ -6,8 +6,8 @@ killed within a batch leaves it to be done again: actions on a list can be repea
 are left out; rows that the filters match no more are not touched.
 
 The operator's rights count when a batch begins, not when it was asked for. Both have to be proven, the operator by the
-seal of the account and the action by its mark (`core.pages.bulk_mark`): a row that somebody wrote into the database
-does nothing.
+seal of the account and the action by its mark (`core.pages.bulk_mark`): a row that another program wrote into the
+database does nothing, and one that ended, by the audit trail, is not done again.
 """
 
 from __future__ import annotations
@@ -43,26 +43,28 @@ class _Notes(list[str]):
 
 def turn(bulk_id: int) -> None:
     """Work for some seconds. Does nothing when it ended, or while another worker has it."""
-    row, now = BulkAction.objects.filter(pk=bulk_id, status=Status.RUNNING).first(), clock.now()
+    row, now = BulkAction.objects.running().filter(pk=bulk_id).first(), clock.now()
     if row is None or not _claim(row, now):
         return
     until = clock.monotonic() + TURN_SECONDS
     while _batch(row):
         if clock.monotonic() >= until:
-            BulkAction.objects.filter(pk=row.pk, status=Status.RUNNING).update(due_at=clock.now())
+            BulkAction.objects.running().filter(pk=row.pk).update(due_at=clock.now())
             return
 
 
 def _claim(row: BulkAction, now: datetime) -> bool:
     """Of two workers one goes on: the due time is the row's version."""
-    row_now = BulkAction.objects.filter(pk=row.pk, status=Status.RUNNING, due_at=row.due_at)
+    row_now = BulkAction.objects.running().filter(pk=row.pk, due_at=row.due_at)
     return bool(row_now.update(due_at=now + LEASE))
 
 
 def _batch(row: BulkAction) -> bool:
     """One batch. False when there is no further one."""
     if not bulk_mark.fits(row, clock.now()):
-        return _end(row, Status.FAILED, "nobody asked for this here, or too long ago: ask again on the list")
+        return _end(row, Status.FAILED, "no operator asked for this here, or too long ago: ask again on the list")
+    if bulk_actions.has_ended(row):
+        return _end(row, Status.FAILED, "this ended before, and another program changed its row: ask again on the list")
     request = _request(row)
     page: Any = admin.site.get_model_admin(apps.get_model(row.model))
     allowed = page.get_actions(request) if request.user.is_active and request.user.is_staff else {}
@@ -91,7 +93,7 @@ def _left(row: BulkAction, page: Any, request: HttpRequest) -> QuerySet[Any]:
 def _advance(row: BulkAction, keys: list[Any], notes: list[str]) -> bool:
     """Note the end of a batch. False when it was cancelled meanwhile, or another worker went on."""
     cursor, note = str(keys[-1]), (notes[-1][:_NOTE] if notes else row.note)
-    mine = BulkAction.objects.filter(pk=row.pk, status=Status.RUNNING, cursor=row.cursor)
+    mine = BulkAction.objects.running().filter(pk=row.pk, cursor=row.cursor)
     now = clock.now()
     if not mine.update(cursor=cursor, done=F("done") + len(keys), note=note, due_at=now + LEASE):
         return False
@@ -100,8 +102,7 @@ def _advance(row: BulkAction, keys: list[Any], notes: list[str]) -> bool:
 
 
 def _end(row: BulkAction, status: Status, note: str) -> bool:
-    ended = BulkAction.objects.filter(pk=row.pk, status=Status.RUNNING)
-    if ended.update(status=status, note=note[:_NOTE], due_at=None, finished_at=clock.now()):
+    if BulkAction.objects.filter(pk=row.pk).end(status, clock.now(), note=note[:_NOTE]):
         bulk_actions.record(BulkAction.objects.get(pk=row.pk), status.value)
     return False
 

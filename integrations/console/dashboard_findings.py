@@ -64,7 +64,7 @@ def _findings(check: LiveCheck, *, is_update: bool) -> list[Finding]:
     known, now = _found.get(check.run), clock.monotonic()
     if is_update and known is not None and now - known[0] < REMEMBERED:
         return known[1]
-    found = list(live_checks.guarded(check.run))
+    found = check.findings()
     _found[check.run] = now, found
     return found
 

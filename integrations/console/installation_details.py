@@ -117,7 +117,7 @@ class InstallationDetails:
         lines = format_html_join(
             "",
             '<tr><td class="pr-4 whitespace-nowrap">{}</td><td class="pr-4">{}</td><td>{}</td></tr>',
-            ((f"{one.at:%Y-%m-%d %H:%M}", one.get_what_display(), _words(one.old, one.new)) for one in entries),
+            ((f"{one.at:%Y-%m-%d %H:%M} UTC", one.get_what_display(), _words(one.old, one.new)) for one in entries),
         )
         link = format_html(
             _LINK, f"{reverse('admin:tenants_installationchange_changelist')}?q={row.resource_id}", "all"

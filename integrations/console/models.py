@@ -8,8 +8,8 @@ from django.db import models
 class OperatorAlert(models.Model):
     """A finding of the live checks for as long as it lasts (`console.alerts`).
 
-    `told_at` is when operators were told last, None if they were not yet. `telling_until` is when another worker may
-    tell it, because the one that does ended. A muted alert is told to nobody until `muted_until`.
+    `told_at` is when it was last sent to operators, None if it was not yet. `telling_until` is when another worker may
+    tell it, because the one that does ended. A muted alert is sent to no channel until `muted_until`.
     """
 
     key = models.CharField(max_length=300, unique=True, help_text="the check and its page")

@@ -32,7 +32,7 @@ def of(row: Installation) -> Permissions:
         after_update=tuple(scope.name for scope in consent_answer.missing(row) if not scope.in_version),
         disabled=tuple(scope_gaps.disabled(row, gap)),
         link=consent_link.url(row) if gap.missing else "",
-        answer=f"{answer.at:%Y-%m-%d %H:%M}: {answer.text}" if answer else "",
+        answer=f"{answer.at:%Y-%m-%d %H:%M} UTC: {answer.text}" if answer else "",
     )
 
 

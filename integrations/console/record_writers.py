@@ -9,7 +9,6 @@ from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast
 from django.urls import reverse
 
-from integrations.core.tenant import UserType
 from integrations.jobs.models import Write
 from integrations.outbox.models import Entry
 from integrations.sync.history import shown
@@ -26,13 +25,13 @@ def register() -> None:
 
 
 def find(record: Record, since: datetime, until: datetime) -> list[Writer]:
-    """Writes to the record's location that were sent in this time and name the record, the oldest first."""
+    """Writes to the record's tenant that were sent in this time and name the record, the oldest first."""
     return sorted([*_of_jobs(record, since, until), *_of_outboxes(record, since, until)], key=lambda one: one.at)
 
 
 def _of_jobs(record: Record, since: datetime, until: datetime) -> list[Writer]:
     mine = Write.objects.filter(
-        schedule__app=record.app_id, schedule__level=UserType.LOCATION, schedule__tenant_id=record.location_id
+        schedule__app=record.app_id, schedule__level=record.tenant.user_type, schedule__tenant_id=record.tenant.id
     )
     found = _naming(mine.filter(sent_at__range=(since, until)), record, "request", "answer")
     return [
@@ -47,7 +46,7 @@ def _of_jobs(record: Record, since: datetime, until: datetime) -> list[Writer]:
 
 def _of_outboxes(record: Record, since: datetime, until: datetime) -> list[Writer]:
     mine = Entry.objects.filter(
-        outbox__app=record.app_id, outbox__level=UserType.LOCATION, outbox__tenant_id=record.location_id
+        outbox__app=record.app_id, outbox__level=record.tenant.user_type, outbox__tenant_id=record.tenant.id
     )
     found = _naming(mine.filter(sent_at__range=(since, until)), record, "params", "answer", "entity")
     return [

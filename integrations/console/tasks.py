@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
+
 from integrations.console import audit_export, bulk_run
 from integrations.console.alerts import alert_channels, watch
-from integrations.console.doctor import heartbeat_checks
+from integrations.console.doctor import beat_proof, heartbeat_checks
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import URGENT, task
 from integrations.core.models import BulkAction
+
+log = structlog.get_logger(__name__)
 
 
 @task("console.export_audit_head")
@@ -22,9 +26,12 @@ def export_audit_head(**_: object) -> None:
 
 
 @task("console.heartbeat")
-def heartbeat(**_: object) -> None:
-    """Note that a message of beat has arrived (`console.doctor.heartbeat_checks`)."""
-    heartbeat_checks.heard_from_beat()
+def heartbeat(*, proof: str = "", **_: object) -> None:
+    """Note that a message of beat has arrived (`console.doctor.heartbeat_checks`), if it is beat's (`beat_proof`)."""
+    if beat_proof.holds(proof):
+        heartbeat_checks.heard_from_beat()
+    else:
+        log.warning("beat.not_proven", hint="beat is of another release or has another SECRET_KEY, or it is not beat")
 
 
 @task("console.alert")

@@ -27,7 +27,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     except BadRequest:
         return render(request, "landing.html", {"app": None, "apps": []})
     apps = list(App.objects.filter(halted_at__isnull=True).order_by("name"))
-    return render(request, "landing.html", {"app": default, "apps": apps})
+    return render(request, "landing.html", {"app": default, "apps": apps, "of_all_apps": len(apps) > 1})
 
 
 @never_cache
@@ -45,7 +45,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     What each probe found (`note`: versions, reasons) only the holder of `METRICS_TOKEN` reads, and in development
     everybody. `manage.py doctor` says it too.
     """
-    results = health.run_probes()
+    results = health.READINESS.look()
     ready = all(result.ok for result in results.values())
     checks = {name: asdict(result) for name, result in results.items()}
     if not (settings.DEBUG or _has_token(request)):

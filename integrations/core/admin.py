@@ -24,6 +24,8 @@ from integrations.core import audit, cells, masking
 from integrations.core.lists.list_export import ListExport
 from integrations.core.models import AuditEntry
 from integrations.core.pages import later_rows, tenant_links
+from integrations.core.pages.chosen_keys import ChecksChosenKeys
+from integrations.core.pages.id_links import IdLinks
 from integrations.core.pages.row_actions import RowActions
 from integrations.core.pages.tenant_links import TenantColumn
 
@@ -53,7 +55,7 @@ class FirstTenThousand(Paginator):  # type: ignore[type-arg]
         return rows.order_by()[: self.MOST].count()
 
 
-class ReadOnlyAdmin(ListExport, RowActions, ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ChecksChosenKeys, IdLinks, ListExport, RowActions, ModelAdmin):  # type: ignore[misc]
     """Admin that shows rows and changes none, but by its actions. Reading still needs the view permission."""
 
     show_full_result_count = False
@@ -89,12 +91,12 @@ class ReadOnlyAdmin(ListExport, RowActions, ModelAdmin):  # type: ignore[misc]
                 masking.columns(row, self.personal)
         return listed
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """What an address may filter by. Who sees personal data only masked may not filter by it: the number of rows
         that begin with a letter tells the letter.
         """
         allowed: bool = super().lookup_allowed(lookup, value, request)
-        return allowed and (request is None or not masking.applies(request) or not self._is_personal(lookup))
+        return allowed and not (masking.applies(request) and self._is_personal(lookup))
 
     def _is_personal(self, lookup: str) -> bool:
         """Whether the lookup reads a masked column, or one that may have anything in it, shown or not."""
@@ -115,7 +117,7 @@ class ReadOnlyAdmin(ListExport, RowActions, ModelAdmin):  # type: ignore[misc]
         return False
 
 
-class AuditedAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
+class AuditedAdmin(ChecksChosenKeys, ListExport, ModelAdmin):  # type: ignore[misc]
     """Admin of rows that operators edit: each change is in the audit trail, with old and new value of each field.
 
     Fields whose name contains "password" are left out; the entry only says that a secret was changed.

@@ -10,3 +10,4 @@ class CoreConfig(AppConfig):
 
     name = "integrations.core"
     label = "core"
+    verbose_name = "Operations"

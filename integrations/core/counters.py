@@ -17,7 +17,9 @@ import operator
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -29,6 +31,7 @@ Key = TypeVar("Key", bound=Any)  # orderable
 Value = TypeVar("Value")
 
 PAUSE = 5.0  # seconds between two writes of a process
+_only_adds: ContextVar[bool] = ContextVar("only_adds", default=False)
 _counters: weakref.WeakSet[BufferedCounter[Any, Any]] = weakref.WeakSet()
 log = structlog.get_logger(__name__)
 
@@ -75,8 +78,8 @@ class BufferedCounter(Generic[Key, Value]):
         return bool(self._values) and (full or clock.monotonic() - self.written_at >= self.pause)
 
     def flush_if_due(self) -> None:
-        """Write the buffer if `is_due`. Never call it in a transaction, which may be rolled back."""
-        if self.is_due() and not connection.in_atomic_block:
+        """Write the buffer if `is_due`. Not in a transaction, which may be rolled back, nor where `only_adding`."""
+        if self.is_due() and not connection.in_atomic_block and not _only_adds.get():
             self.flush()
 
     def flush(self) -> None:
@@ -143,6 +146,19 @@ class _DatabaseAway(Exception):
     def __init__(self, rows: Sequence[tuple[Any, Any]], reason: str) -> None:
         super().__init__(reason)
         self.rows, self.reason = rows, reason
+
+
+@contextmanager
+def only_adding() -> Iterator[None]:
+    """A block in which `flush_if_due` writes nothing.
+
+    It is for a thread that works for another one: that one may be in a transaction, and needs no second connection.
+    """
+    token = _only_adds.set(True)
+    try:
+        yield
+    finally:
+        _only_adds.reset(token)
 
 
 def reset_all() -> None:

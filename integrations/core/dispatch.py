@@ -6,13 +6,15 @@ message per row, and only as many as workers can begin soon, so the broker never
 
 - `take` marks a row as sent before its message leaves: it is not due again until `LOST_AFTER`. So the broker holds at
   most one live message per row, and a lost message costs that many seconds. When a worker process falls silent, what
-  it may have taken along is sent again at once (`DueSource.resend`).
+  it may have taken along is sent again at once (`DueSource.resend`). So is everything that no worker has begun when
+  this process had to connect to the broker anew, because a broker that was restarted may have lost all messages.
 - Of each source at most `PER_THREAD` messages per worker thread are in flight. The rows decide what has begun, not
   the broker, because a broker can lose messages and does not say so.
 - Every source has that number to itself. Ten thousand due refreshes therefore delay no webhook: the messages of both
   sources alternate in the queue. Sources of the urgent queue (webhooks, token refresh, installs) never wait behind
   those of the other one (jobs, sync).
 - Within a source the room that owns the rows decides which row is next (`DueSource.take`).
+- A look begins with one statement that says which sources have due rows (`due_probe`). The others are left alone.
 
 No statement depends on there being one leader (`core.leader`): `take` is conditional, so two can only waste time.
 """
@@ -31,16 +33,17 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, deliver
+from integrations.core.due_probe import DueProbe, DueRows
 from integrations.core.leader import RENEW_SECONDS, LeaderThread
 from integrations.core.lease_owner import process_of
 from integrations.core.models import WorkerProcess
-from integrations.core.process import activity, memory
+from integrations.core.process import activity, broker_connections, memory
 from integrations.core.process.silence import SilenceWatch
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages in flight per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
-LEASE_TERM = timedelta(seconds=4)
+LEASE_TERM = timedelta(seconds=3)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
 REMEMBERED = timedelta(hours=1)  # and pages show it as silent for so long
 _FEWEST = 4
@@ -60,6 +63,9 @@ class DueSource:
     whose owners' names begin so, because their processes fell silent, and returns how many. It is for rows whose work
     is one transaction, so that a process which was only frozen does no harm when it goes on. `resend(now)` then makes
     rows due again whose messages no worker has begun. None of these calls the vendor or waits for a row's lock.
+
+    `due_rows(now)`, if given, are the rows without which neither `prepare` nor `take` finds anything. A source without
+    it is looked at each time.
     """
 
     name: str
@@ -72,6 +78,7 @@ class DueSource:
     end_leases: Callable[[Collection[str], datetime], int] | None = None
     resend: Callable[[datetime], int] | None = None
     lost_after: timedelta = LOST_AFTER
+    due_rows: DueRows | None = None
     queue: str = DEFAULT
     every: timedelta = timedelta(0)  # the shortest time between two looks; 0: in each round
 
@@ -112,21 +119,27 @@ class Sender:
         self.sent = 0
         self.trouble = ""  # why it cannot send, for operators
         self._sources = sources
+        self._probe: DueProbe | None = None
         self._progress: dict[str, _Progress] = {}
         self._silent: set[str] = set()  # worker processes, as of the last look
         self._broker_away_until: datetime | None = None
+        self._connections = broker_connections.count()
 
     def send_due(self, now: datetime) -> int:
         """Look at every source once and send its due rows. Returns how many messages were sent.
 
         A fault of one source is logged and holds up no other. Raises the database's errors when it is unavailable.
         """
+        if self._connections != broker_connections.count():
+            self._send_again(now)
         if self._broker_away_until is not None and now < self._broker_away_until:
             return 0
         before = self.sent
+        due = self._due(now)
         for source in self._sources.values():
             progress = self._progress.setdefault(source.name, _Progress())
-            if progress.look_at is not None and now < progress.look_at:
+            is_early = progress.look_at is not None and now < progress.look_at
+            if is_early or (source.name not in due and not progress.on_their_way):
                 continue
             progress.look_at = now + source.every
             try:
@@ -158,6 +171,33 @@ class Sender:
     def unstarted_count(self) -> int:
         """How many messages are in flight, as of the last look."""
         return sum(len(progress.on_their_way) for progress in self._progress.values())
+
+    def _send_again(self, now: datetime) -> None:
+        """Make rows due again whose messages no worker has begun: the broker may have lost them."""
+        self._connections, self._broker_away_until = broker_connections.count(), None
+        for name, progress in self._progress.items():
+            source, sent = self._sources[name], progress.on_their_way
+            unstarted = source.find_unstarted(sent) if sent else ()
+            if unstarted and source.resend is not None:
+                source.resend(now)
+            elif unstarted:
+                source.make_due_again(unstarted, now)
+            progress.on_their_way, progress.look_at = {}, None
+            if unstarted:
+                log.info("dispatch.sent_again", source=name, messages=len(unstarted))
+
+    def _due(self, now: datetime) -> Collection[str]:
+        """The names of the sources to look at."""
+        if self._probe is None:
+            self._probe = DueProbe({one.name: one.due_rows for one in self._sources.values() if one.due_rows})
+        try:
+            due = self._probe.find(now)
+        except _DATABASE_AWAY:
+            raise
+        except Exception:
+            log.exception("dispatch.probe_failed")  # a fault of one source's condition must not hold up the others
+            due, self._probe = frozenset(), DueProbe({})
+        return due | (self._sources.keys() - self._probe.names)
 
     def _serve(self, source: DueSource, progress: _Progress, now: datetime) -> None:
         if source.prepare is not None:
@@ -249,10 +289,12 @@ def rows_due(
 ) -> DueSource:
     """The source of rows that need no lease: due at their column `due`, the longest waiting first."""
 
+    def due_rows(now: datetime) -> QuerySet[Model]:
+        return model._default_manager.filter(**{f"{due}__lte": now})  # noqa: SLF001 - documented
+
     def take(limit: int, now: datetime) -> list[int]:
-        rows = model._default_manager.filter(**{f"{due}__lte": now}).order_by(due)  # noqa: SLF001 - documented
         with db.transaction.atomic():
-            return mark_sent(rows, limit, **{due: now + LOST_AFTER})
+            return mark_sent(due_rows(now).order_by(due), limit, **{due: now + LOST_AFTER})
 
     return DueSource(
         name=name,
@@ -261,5 +303,6 @@ def rows_due(
         take=take,
         find_unstarted=partial(find_unstarted, model, due, Q()),
         make_due_again=partial(make_due_again, model, due),
+        due_rows=lambda now: [due_rows(now)],
         every=every,
     )

@@ -2,7 +2,7 @@
 
 ::
 
-    IntegrationError                 code, vendor (the vendor's answer), context (for showing), a message with the cure
+    IntegrationError                 code, operation, reason, vendor (its answer), context (for showing), a message
     ├── Retryable                    the same call may succeed later; `retry_after` seconds, or None for "back off"
     │   ├── Unreachable              no answer: connection refused, time-out, garbage instead of HTTP; `sent`
     │   ├── ServerFault              the vendor answered 5xx
@@ -33,9 +33,9 @@
         └── PayloadAnomalous         malformed or impossible content
             └── PayloadTooLarge      more bytes than we take
 
-Decisions read types and attributes (`sent`, `permit`, `vendor.status`, `missing`). `context` collects them and further
-identifiers for logs, pages and `--json`: code shows it and never decides by it. A subclass that refines a decision has
-its parent's `code`, because codes are stored and shown.
+Decisions read types and attributes (`reason`, `sent`, `permit`, `vendor.status`, `missing`). `context` collects them
+and further identifiers for logs, pages and `--json`: code shows it and never decides by it. A subclass that refines a
+decision has its parent's `code`, because codes are stored and shown.
 
 Every error survives pickling, because Celery carries it between processes. Foreign exceptions are turned into
 this tree at one boundary per library (`highlevel.http.transport`, `highlevel.oauth`, `vault.seal`,
@@ -105,15 +105,28 @@ NO_ANSWER = VendorAnswer()
 class IntegrationError(Exception):
     """Base class of every expected failure.
 
-    `vendor` is the vendor's answer, `NO_ANSWER` when there was none. Further keywords are identifiers for `context`.
+    The message says what to do. `vendor` is the vendor's answer, `NO_ANSWER` when there was none. `operation` is the
+    one that was called, empty outside a call. `reason` tells refusals of one class apart, as the tables of refusals
+    name them (`highlevel.http.error_rows`); empty where the class says all. Further keywords are identifiers for
+    `context`.
     """
 
     code = "error"
 
-    def __init__(self, message: str, *, vendor: VendorAnswer = NO_ANSWER, **identifiers: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: VendorAnswer = NO_ANSWER,
+        operation: str = "",
+        reason: str = "",
+        **identifiers: Any,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.vendor = vendor
+        self.operation = operation
+        self.reason = reason
         self._identifiers = identifiers
 
     def __str__(self) -> str:
@@ -122,7 +135,8 @@ class IntegrationError(Exception):
     @property
     def context(self) -> dict[str, Any]:
         """What is known of this error, for showing only. It is logged, so nothing in it is a secret."""
-        every = {**self.vendor.shown(), **self._attributes(), **self._identifiers}
+        called = {name: value for name in ("operation", "reason") if (value := getattr(self, name))}
+        every = {**self.vendor.shown(), **self._attributes(), **called, **self._identifiers}
         return {key: value for key, value in every.items() if value is not None}
 
     @property

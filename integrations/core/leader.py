@@ -11,13 +11,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from integrations.core.lease_owner import new_owner
+from integrations.core.lease_owner import has_ended, new_owner
 from integrations.core.models import LeaderLease
 
 RENEW_SECONDS = 1.0  # seconds between two renewals of the lease, and until a thread that failed goes on
@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 class LeaderThread(ABC):
     """The thread of one process. `start` and `stop` it with the process.
 
-    `lease_name` is the key of the lease, and `term` how long the others wait for a leader that does not renew it.
+    `lease_name` is the key of the lease, and `term` how long the others wait for a leader that does not renew it. They
+    do not wait for a process of their own machine that is gone.
     """
 
     lease_name: ClassVar[str]
@@ -59,8 +60,11 @@ class LeaderThread(ABC):
 
         `sent` counts messages since this thread began to lead, `unstarted` those that no worker has begun.
         """
-        counts = {"sent": sent, "unstarted": unstarted}
-        return LeaderLease.objects.hold(self.lease_name, self.owner, self.term, **counts, trouble=trouble[:200])
+        state: dict[str, Any] = {"sent": sent, "unstarted": unstarted, "trouble": trouble[:200]}
+        leases = LeaderLease.objects
+        return leases.hold(self.lease_name, self.owner, self.term, **state) or (
+            self._release_of_an_ended_process() and leases.hold(self.lease_name, self.owner, self.term, **state)
+        )
 
     def start(self) -> None:
         """Start the thread."""
@@ -70,6 +74,14 @@ class LeaderThread(ABC):
         """End the thread and release the lease. Another process leads within a second."""
         self.stopping.set()
         self._thread.join(_STOP_SECONDS)
+
+    def _release_of_an_ended_process(self) -> bool:
+        """Release the lease if its process is gone. False while that is not known: then it has to run out."""
+        owner = LeaderLease.objects.filter(name=self.lease_name).values_list("owner", flat=True).first()
+        if owner is None or not has_ended(owner):
+            return False
+        LeaderLease.objects.release(self.lease_name, owner)
+        return True
 
     def _run(self) -> None:
         self.prepare()

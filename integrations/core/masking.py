@@ -4,7 +4,7 @@ An operator sees personal data with the permission `operators.view_personal_data
 the tenants sent in this form: the keys of JSON stay, and so do ids, types, states, dates and booleans, because support
 needs them. Every other value is masked. In prose, e-mail addresses and phone numbers are masked.
 
-The names of companies and locations are names of businesses: they stay, else nobody could find a tenant.
+The names of companies and locations are names of businesses: they stay, else operators could not find a tenant.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from integrations.core import audit_seals
 from integrations.core.audit_seals import TrailHead
 from integrations.core.celery_tasks import threads_by_queue
+from integrations.core.sql.known_values import known_values
 
 _HEAD = tuple(field.name for field in fields(TrailHead))
 
@@ -33,14 +34,16 @@ class AuditEntry(models.Model):
     """
 
     number = models.PositiveBigIntegerField(unique=True, editable=False, help_text="without gaps")
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField("when", db_index=True)
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=100, db_index=True)
     subject = models.CharField(max_length=200, db_index=True)
     detail = models.JSONField(default=dict)
     previous = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32, unique=True)
-    key_id = models.CharField(max_length=32, blank=True, editable=False, help_text="of the key in VAULT_KEYS")
+    key_id = models.CharField(
+        "key of the seal", max_length=32, blank=True, editable=False, help_text="of the key in VAULT_KEYS"
+    )
     seal = models.BinaryField(max_length=32, null=True)
 
     class Meta:
@@ -157,11 +160,11 @@ class WorkerProcess(models.Model):
     queues = ArrayField(models.CharField(max_length=40))
     threads = models.PositiveIntegerField()
     # The database's defaults serve processes of the release before, which do not know the columns.
-    hung = models.JSONField(default=list, db_default=[], help_text="what its hung threads work on")
-    work = models.JSONField(default=list, db_default=[], help_text="what its threads work on")
+    hung = models.JSONField("hangs", default=list, db_default=[], help_text="what its hung threads work on")
+    work = models.JSONField("works on", default=list, db_default=[], help_text="what its threads work on")
     memory = models.PositiveBigIntegerField(default=0, db_default=0, help_text="resident bytes; 0: not known")
-    started_at = models.DateTimeField()
-    seen_at = models.DateTimeField()
+    started_at = models.DateTimeField("started")
+    seen_at = models.DateTimeField("last report")
 
     objects: ClassVar[WorkerProcessManager] = WorkerProcessManager()
 
@@ -171,6 +174,18 @@ class WorkerProcess(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BulkActionQuerySet(models.QuerySet["BulkAction"]):
+    """Bulk actions by their status, and its changes."""
+
+    def running(self) -> BulkActionQuerySet:
+        """Those that have not ended."""
+        return self.filter(status="running")
+
+    def end(self, status: str, now: datetime, **fields: str) -> int:
+        """Running to one of the three ends."""
+        return self.running().update(status=status, due_at=None, finished_at=now, **fields)
 
 
 class BulkAction(models.Model):
@@ -199,10 +214,13 @@ class BulkAction(models.Model):
     done = models.PositiveBigIntegerField(default=0)
     note = models.CharField(max_length=300, blank=True, help_text="the last thing that went wrong")
     due_at = models.DateTimeField(null=True, blank=True, help_text="when a worker goes on with it")
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField("asked for")
+    finished_at = models.DateTimeField("finished", null=True, blank=True)
+
+    objects = BulkActionQuerySet.as_manager()
 
     class Meta:
+        constraints = known_values(status=["running", "complete", "failed", "cancelled"])
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="bulk_action_due"),
         ]

@@ -26,6 +26,7 @@ _LOG_NAMES = re.compile(
 _FIELD_NAMES = re.compile(
     r"(?:access|refresh|bearer|id)_?token|secret|passw(?:or)?d|api_?key|authorization", re.IGNORECASE
 )
+_COLUMN_NAMES = re.compile(r"password|secret|sealed|token|session_|^mac$|^mark$|^seal$")
 _HARMLESS_LOG_NAMES = frozenset({"status_code", "error_code", "grant_type", "code"})
 
 # Shapes.
@@ -87,6 +88,11 @@ def without_secrets(value: Any, name: str = "") -> Any:
 def is_secret_field(name: str) -> bool:
     """Whether a field of this name in the vendor's JSON holds a secret."""
     return _FIELD_NAMES.search(name) is not None
+
+
+def is_secret_column(name: str) -> bool:
+    """Whether a column of this name in our own tables holds a secret, or what proves a row: a seal, a MAC."""
+    return _COLUMN_NAMES.search(name) is not None
 
 
 def has_login(text: str) -> bool:

@@ -2,13 +2,13 @@
 
 An error reporter prints the local variables of every frame of a traceback. Below the boundaries of this application
 (the HTTP client, the seals, the parsers of secrets) these are tokens and passwords as plain strings, whatever the
-exception is. So each boundary is a `with sensitive():` block.
+exception is. So each boundary is a `with sensitive():` block, and views that read secrets are functions `@sensitive()`.
 """
 
 from __future__ import annotations
 
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ContextDecorator
 from types import TracebackType
 
 from integrations.core.errors import IntegrationError
@@ -17,8 +17,8 @@ from integrations.core.redaction import redact_text
 _FRAMES = 4  # of the removed ones that the note names
 
 
-class sensitive(AbstractContextManager[None]):
-    """Context manager. An exception that leaves it has no frames from inside, and no token in its text.
+class sensitive(AbstractContextManager[None], ContextDecorator):
+    """Context manager and decorator. An exception that leaves it has no frames from inside, and no token in its text.
 
     It is the same exception: type, attributes, causes. A note says where it was raised, without values. With
     `texts=False` the texts stay as they are: when the code inside puts no secret into one. It has no state: one that

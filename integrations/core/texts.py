@@ -1,4 +1,4 @@
-"""Texts and JSON as UTF-8, PostgreSQL and a terminal take them."""
+"""Texts and JSON as UTF-8, PostgreSQL and a terminal take them, and whole numbers in texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 # C0 and C1 but tab and line feed, and the marks that change the direction of what follows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+LARGEST_KEY = 2**63 - 1  # that a primary key can be
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -28,6 +29,18 @@ def printable(text: str) -> str:
     A contact's name with an escape sequence would otherwise rewrite an operator's screen, or the title of their window.
     """
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def whole(text: str, largest: int = LARGEST_KEY) -> int | None:
+    """The number that the text writes in the digits 0 to 9; None for any other text, and for a larger number.
+
+    `int` raises ValueError for more than 4,300 digits, and the one who fills a field chooses how many it has.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    digits = text.lstrip("0")
+    number = int(digits or "0") if len(digits) <= len(str(largest)) else None
+    return number if number is not None and number <= largest else None
 
 
 class TooDeep(ValueError):

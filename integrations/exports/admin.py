@@ -16,6 +16,7 @@ from unfold.decorators import action, display
 from integrations.core import cells, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
+from integrations.core.runs import run_progress
 from integrations.exports import asking, file_views, new_page, queries, steering
 from integrations.exports.models import Export, Run
 from integrations.tenants import names
@@ -29,6 +30,7 @@ class ExportAdmin(ReadOnlyAdmin):
     list_display_links = ("title",)
     list_filter = ("form", "enabled", "app")
     list_select_related = ("app",)
+    is_live = True
     ordering = ("-pk",)
     sortable_by = ()
     actions = ("run_now", "pause", "go_on", "cancel_run", "begin_again", "remove")
@@ -104,8 +106,10 @@ class ExportAdmin(ReadOnlyAdmin):
         run: Run | None = getattr(export, "latest_run", None)
         if run is None:
             return "not yet"
-        bar = cells.progress(run.rows, run.total, complete=run.status == Run.Status.COMPLETE)
-        age = relative(run.finished_at or run.started_at, clock.now())
+        now = clock.now()
+        pace = run_progress.words(run, run.rows, run.total, now)
+        bar = cells.progress(run.rows, run.total, complete=run.status == Run.Status.COMPLETE, note=pace)
+        age = relative(run.finished_at or run.started_at, now)
         return format_html("{} <span class='result-when'>{} {}</span>", bar, run.status, age)
 
     @display(description="runs and files")
@@ -122,7 +126,7 @@ class ExportAdmin(ReadOnlyAdmin):
 
     @action(description="Pause the schedule", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
-        """Start no run until somebody goes on. What changes meanwhile is in the first run afterwards."""
+        """Start no run until an operator goes on. What changes meanwhile is in the first run afterwards."""
         ids = steering.pause(queryset, actor=operator(request))
         messages.success(request, f"{len(ids)} schedules are paused.")
 

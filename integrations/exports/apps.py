@@ -10,6 +10,7 @@ class ExportsConfig(AppConfig):
 
     name = "integrations.exports"
     label = "exports"
+    verbose_name = "Exports"
 
     def ready(self) -> None:
         """Register the due source of the runs."""

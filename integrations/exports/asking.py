@@ -63,7 +63,7 @@ def ask(request: ExportRequest, now: datetime, *, actor: str) -> Export:
 
 
 def synced(app: App, locations: Collection[str] = ()) -> list[str]:
-    """The resources that have a plan in the app, or at these locations, in the order of the registry."""
+    """The resources that have a plan in the app, or of these tenants, in the order of the registry."""
     plans = Plan.objects.filter(app=app)
     plans = plans.filter(location_id__in=locations) if locations else plans
     found = set(plans.order_by().values_list("resource", flat=True).distinct())
@@ -79,8 +79,8 @@ def _check(request: ExportRequest, locations: Sequence[str]) -> None:
         raise BadRequest(f"there is no format {request.form!r}")
     file_formats.check(request.form)
     if len(locations) > MOST_LOCATIONS:
-        raise BadRequest(f"name {MOST_LOCATIONS:,} locations at most, or none for all")
-    installed = Installation.objects.locations().filter(app=request.app, resource_id__in=locations)
+        raise BadRequest(f"name {MOST_LOCATIONS:,} locations and companies at most, or none for all")
+    installed = Installation.objects.filter(app=request.app, resource_id__in=locations)
     if missing := sorted(set(locations) - set(installed.values_list("resource_id", flat=True))):
         raise BadRequest(f"the app is not installed on {', '.join(missing[:5])}")
 

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from integrations.core import audit, clock, masking
 from integrations.core.admin import operator
+from integrations.core.lists import spreadsheet
 from integrations.exports import export_files
 from integrations.exports.models import Export, Run
 
@@ -36,6 +37,6 @@ def download(request: HttpRequest, run_id: int, resource: str, number: int = 0) 
     name = f"{resource}-{run.pk}{f'-{number}' if number else ''}.{run.export.form}"
     audit.record("export.downloaded", actor=operator(request), subject=f"export:{run.export_id}", run=run.pk, file=name)
     answer = StreamingHttpResponse(export_files.read(parts), content_type=_TYPES[Export.Form(run.export.form)])
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer["Content-Disposition"] = spreadsheet.attachment(name)
     answer["Content-Length"] = str(size)
     return answer

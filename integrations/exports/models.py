@@ -9,6 +9,7 @@ from django.db import models
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
+from integrations.core.sql.known_values import known_values
 from integrations.tenants.models import App
 
 
@@ -38,6 +39,7 @@ class Export(AbstractPlan):
     class Meta:
         """The permission to have the files."""
 
+        constraints = known_values(form=["csv", "jsonl", "parquet"])
         permissions = [("download_export", "May download the files of exports")]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from integrations.core import clock
+from integrations.core import clock, texts
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
 from integrations.exports import asking
@@ -48,7 +48,7 @@ class NewExportPage:
 
 def _of_form(request: HttpRequest, app: App) -> ExportRequest:
     fields = request.POST
-    day = fields.get("day", "0")
+    day = texts.whole(fields.get("day", "0"))
     return ExportRequest(
         app=app,
         resources=fields.getlist("resource"),
@@ -56,7 +56,7 @@ def _of_form(request: HttpRequest, app: App) -> ExportRequest:
         locations=fields.get("locations", "").replace(",", " ").split(),
         repeat=fields.get("repeat", asking.ONCE),
         at=fields.get("at", "06:00"),
-        day=int(day) if day.isdecimal() else -1,
+        day=-1 if day is None else day,
     )
 
 

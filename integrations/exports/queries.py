@@ -10,6 +10,7 @@ from django.db.models import Count, Max, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 
 from integrations.core.ages import relative
+from integrations.core.runs import run_progress
 from integrations.exports import export_files
 from integrations.exports.models import Export, ExportPart, Run
 from integrations.sync.models import FeedPosition
@@ -34,10 +35,14 @@ class ShownFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownRun:
-    """A run with its files, and until when they can be downloaded."""
+    """A run with its files, and until when they can be downloaded.
+
+    `pace` is the rate, the time that is left and what it waits for, while it is under way.
+    """
 
     run: Run
     age: str
+    pace: str
     percent: int | None
     files: list[ShownFile]
     until: datetime | None
@@ -67,4 +72,5 @@ def _shown(export: Export, run: Run, now: datetime) -> ShownRun:
     ]
     percent = min(100, round(100 * run.rows / run.total)) if run.total else None
     until = parts.aggregate(until=Max("expires_at"))["until"]
-    return ShownRun(run, relative(run.started_at, now), percent, found, until)
+    pace = run_progress.words(run, run.rows, run.total, now)
+    return ShownRun(run, relative(run.started_at, now), pace, percent, found, until)

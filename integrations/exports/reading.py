@@ -60,7 +60,7 @@ def changes(export: Export, feed: ChangeFeed) -> Read:
 
 def expected(export: Export) -> int | None:
     """How many rows the first run has, as far as the listings of the copy know; None where they know nothing."""
-    plans = Plan.objects.filter(app=export.app_id, resource__in=export.resources, listed__isnull=False)
+    plans = Plan.objects.filter(app=export.app_id, resource__in=export.resources, variant="", listed__isnull=False)
     found = plans.filter(location_id__in=export.locations) if export.locations else plans
     listed = list(found.values_list("listed", flat=True))
     return sum(number or 0 for number in listed) if listed else None

@@ -160,6 +160,6 @@ class ExportTurn(turn.Turn[Run]):
 
 
 def _total(export: Export) -> int | None:
-    """Nobody knows before how much changed."""
+    """How much changed is not known before."""
     is_first = not export.times or not Run.objects.filter(export=export, status=Run.Status.COMPLETE).exists()
     return reading.expected(export) if is_first else None

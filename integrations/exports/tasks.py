@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from integrations.core import clock
 from integrations.core.celery_tasks import task
 from integrations.core.runs.source import due_source
@@ -21,4 +23,4 @@ def tidy(**_: object) -> None:
     export_files.delete_expired(clock.now())
 
 
-SOURCE = due_source("export runs", Run.objects, prepare=runs.start_due, take=runs.take_due)
+SOURCE = due_source("export runs", Run.objects, prepare=runs.start_due, take=runs.take_due, every=timedelta(seconds=1))

@@ -9,16 +9,15 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from integrations.core import cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin
-from integrations.core.pages import tenant_links
+from integrations.core.pages import run_link, tenant_links, timeline_link
 from integrations.core.pages.tenant_links import TenantColumn
-from integrations.core.runs import current_run
 from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats import filters, usage_page
@@ -118,8 +117,8 @@ class CallAdmin(TenantColumn, ReadOnlyAdmin):
     def message_and_trace_id(self, call: Call) -> SafeString:
         """Column: the error's message and the vendor's trace id."""
         words = call.message.replace(f" (trace id {call.trace_id})", "")
-        cell = '<div class="result-text"><div class="result-brief" title="{0}">{0}</div><code>{1}</code></div>'
-        return format_html(cell, words, call.trace_id)
+        cell = '<div class="result-text"><div class="result-brief" title="{0}">{0}</div>{1}</div>'
+        return format_html(cell, words, timeline_link.of_id(call.trace_id))
 
     @display(description="took, for job", ordering="took_ms", header=True)
     def cost(self, call: Call) -> tuple[str, str]:
@@ -134,15 +133,7 @@ class CallAdmin(TenantColumn, ReadOnlyAdmin):
     @display(description="run")
     def run_link(self, call: Call) -> SafeString | str:
         """The run that made the call, as a link where runs of its kind have pages."""
-        found = current_run.parsed(call.run)
-        if found is None:
-            return "–"
-        room, number = found
-        try:
-            page = reverse(f"admin:{room}_run_change", args=[number])
-        except NoReverseMatch:
-            return f"{room} {number}"
-        return format_html('<a class="tenant-link" href="{}">{}</a>', page, number)
+        return run_link.html(call.run)
 
     @display(description="tenant id")
     def tenant_id(self, call: Call) -> str:

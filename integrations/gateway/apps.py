@@ -10,6 +10,7 @@ class GatewayConfig(AppConfig):
 
     name = "integrations.gateway"
     label = "gateway"
+    verbose_name = "API"
 
     def ready(self) -> None:
         """Register the sealed requests of failed calls with the vault."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
@@ -27,6 +28,7 @@ from integrations.core.errors import (
 from integrations.core.observing import log_scope, spans
 from integrations.gateway import consent, repeat, target
 from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
+from integrations.gateway.pages_ahead import PagesAhead
 from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest
 from integrations.highlevel.errors import AccessTokenRejected, Unexplained401
@@ -61,11 +63,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. `next` is the next page's cursor (JSON), None at the end; `total` is None when the vendor omits it."""
+    """One page. `next` is the next page's cursor (JSON), None at the end; `total` is None when the vendor omits it.
+
+    `asked_at` is the moment before its request.
+    """
 
     items: list[dict[str, Any]]
     total: int | None
     next: dict[str, Any] | None
+    asked_at: datetime | None = None
 
 
 def call(  # noqa: PLR0913 - the one entry point; all but the operation are keywords
@@ -119,7 +125,7 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     return Result(response.status, response.json, response.trace_id, known.key, response.body, response.content_type)
 
 
-def page(
+def page(  # noqa: PLR0913 - all but the operation are keywords
     operation: str,
     *,
     app: App,
@@ -127,22 +133,33 @@ def page(
     params: Mapping[str, Any] | None = None,
     body: Any = None,
     cursor: dict[str, Any] | None = None,
+    ahead: PagesAhead | None = None,
     **how: Any,
 ) -> Page:
     """Fetch one page of a listing. Its size is the largest that the vendor allows, unless the caller gives one.
 
-    `cursor` is the `next` of the previous page, None for the first page. `how` is passed to `call`.
+    `cursor` is the `next` of the previous page, None for the first page. `ahead` keeps pages that were read ahead, and
+    reads further ones. `how` is passed to `call`.
 
     Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
     """
     style = _paged(operation, app, version)
     given = body if style.part == "body" else params
     sent = cursor["send"] if cursor else {**style.first(), **(given or {})}
-    arguments = {"params": params, "body": sent} if style.part == "body" else {"params": sent, "body": body}
-    result = call(operation, app=app, version=version, **arguments, **how)
-    seen = pagination.read(style, sent, result.json, trail=cursor.get("trail") if cursor else None)
+    trail = cursor.get("trail") if cursor else None
+
+    def ask(sent: Mapping[str, Any]) -> Any:
+        arguments = {"params": params, "body": sent} if style.part == "body" else {"params": sent, "body": body}
+        return call(operation, app=app, version=version, **arguments, **how).json
+
+    if ahead is None:
+        asked_at = clock.now()
+        seen = pagination.read(style, sent, ask(sent), trail=trail)
+    else:
+        listing = {"operation": operation, "params": params, "body": body}
+        seen, asked_at = ahead.read(listing, style, sent, trail=trail, ask=ask)
     following = None if seen.next is None else {"send": seen.next, "trail": seen.trail}
-    return Page(seen.items, seen.total, following)
+    return Page(seen.items, seen.total, following, asked_at)
 
 
 def pages(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from integrations.core.sql.known_values import known_values
 from integrations.gateway.histogram import SIZE
 from integrations.tenants.models import App
 
@@ -23,26 +24,27 @@ class Usage(models.Model):
         HOUR = 3600, "hour"
 
     span = models.PositiveSmallIntegerField(choices=Span.choices)
-    at = models.DateTimeField(help_text="when the span begins")
+    at = models.DateTimeField("from", help_text="when the span begins")
     app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    resource_id = models.CharField(max_length=64)
+    resource_id = models.CharField("company or location id", max_length=64)
     operation = models.CharField(max_length=120)
     job = models.CharField(max_length=80, blank=True, help_text="empty: a page or a command")
     lane = models.CharField(max_length=12)
     code = models.CharField(max_length=40, blank=True)
     calls = models.BigIntegerField()
     spent = models.BigIntegerField()
-    took_ms = models.BigIntegerField(help_text="in all, those without an answer included")
-    slowest_ms = models.IntegerField()
+    took_ms = models.BigIntegerField("duration in ms", help_text="in all, those without an answer included")
+    slowest_ms = models.IntegerField("slowest in ms")
     buckets = ArrayField(models.BigIntegerField(), size=SIZE, help_text="gateway.histogram")
 
     class Meta:
         """Uniqueness of the combination of columns that names one row."""
 
         constraints = [
+            *known_values(span=[60, 3600]),
             models.UniqueConstraint(
                 fields=["span", "at", "app", "resource_id", "operation", "job", "lane", "code"], name="one_usage_line"
-            )
+            ),
         ]
         indexes = [models.Index(fields=["resource_id", "at"], name="usage_of_tenant")]
         verbose_name = verbose_name_plural = "API usage"
@@ -76,9 +78,10 @@ class UsageTotal(models.Model):
         """Uniqueness of the combination of columns that names one row."""
 
         constraints = [
+            *known_values(span=[1800, 10800]),
             models.UniqueConstraint(
                 fields=["span", "at", "app", "operation", "job", "lane", "code"], name="one_usage_total"
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -88,22 +91,20 @@ class UsageTotal(models.Model):
 class Call(models.Model):
     """One failed or slow call, complete but redacted (`gateway.stats.anonymize`). Kept for two weeks."""
 
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField("when", db_index=True)
     app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     resource_id = models.CharField("tenant", max_length=64)
     operation = models.CharField(max_length=120)
     job = models.CharField(max_length=80, blank=True)
     # The database's default serves processes of the release before, which do not know the column.
-    run = models.CharField(
-        max_length=40, blank=True, default="", db_default="", help_text="that made it (`core.runs.current_run`)"
-    )
+    run = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="the run that made it")
     lane = models.CharField(max_length=12)
     slow = models.BooleanField(default=False)
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="empty: no answer")
     code = models.CharField("error code", max_length=40, blank=True)
     message = models.CharField(max_length=300, blank=True)
     trace_id = models.CharField(max_length=64, blank=True)
-    took_ms = models.PositiveIntegerField()
+    took_ms = models.PositiveIntegerField("duration in ms")
     method = models.CharField(max_length=7)
     path = models.CharField(max_length=300)
     query = models.JSONField(default=list)

@@ -183,7 +183,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         """When a refresh wrote its intent: the start of a call whose result is not stored yet."""
         return _moment(row.intent_at)
 
-    @display(description="last error at")
+    @display(description="failed last")
     def failed(self, row: Credential) -> str | None:
         """When the last refresh failed, and how long ago."""
         return _moment(row.last_error_at)

@@ -10,6 +10,7 @@ class InstallsConfig(AppConfig):
 
     name = "integrations.installs"
     label = "installs"
+    verbose_name = "Installing"
 
     def ready(self) -> None:
         """Register how spooled grants are completed, and due installations with the dispatcher."""

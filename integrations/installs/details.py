@@ -28,6 +28,7 @@ _KINDS: dict[What, tuple[str, ...]] = {
 _LONGEST = 64  # of an id
 _LONGEST_TRIAL = 3_660  # days
 _UNKNOWN = (None, "")
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 TIMES = ("details_at", "detail_times")
 
 
@@ -119,12 +120,16 @@ def text(payload: Mapping[str, Any], name: str, longest: int = _LONGEST) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """A time of the vendor: ISO 8601, UTC unless it says otherwise. None for anything else."""
+    """A time of the vendor: ISO 8601, UTC unless it says otherwise. None for anything else, and for one that is absurd.
+
+    PostgreSQL keeps a moment before the year 1 or after the year 9999, but no row that has one can be read again.
+    """
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        moment = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if _EARLIEST <= moment < _LATEST else None
 
 
 def _value(names: tuple[str, ...], before: News, row: Installation) -> Any:

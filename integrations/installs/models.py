@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from integrations.core.sql.known_values import known_values
+from integrations.core.tenant import UserType
 from integrations.tenants.models import App, Installation
 
 
@@ -42,3 +44,26 @@ class UsedPayload(models.Model):
 
     def __str__(self) -> str:
         return f"user data of {self.app} used {self.used_at:%Y-%m-%d %H:%M}"
+
+
+class EmbeddedVisit(models.Model):
+    """A person who opened a page inside HighLevel: one row for each tenant, with the first and the latest time."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    level = models.CharField(max_length=8, choices=UserType.choices)
+    tenant_id = models.CharField(max_length=64, help_text="the location's or company's id")
+    user_id = models.CharField(max_length=64, help_text="HighLevel's id of the user")
+    is_admin = models.BooleanField(default=False)
+    is_agency = models.BooleanField(default=False, help_text="of the agency, and not of the location alone")
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            *known_values(level=UserType.values),
+            models.UniqueConstraint(fields=["app", "level", "tenant_id", "user_id"], name="each_embedded_user_once"),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "-last_at"], name="embedded_users_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} in {self.level} {self.tenant_id}"

@@ -8,8 +8,10 @@ killed worker delays it by seconds.
 Lost webhooks are healed within an hour. Every company is read once in `EVERY`, less than an hour, by one call per 100
 locations: for 5,000 locations 50 calls, or 0.8 % of the company's day. A location that no live company of ours covers
 is asked once in `EVERY` by one call with its own token. The cost is bounded: a company's readings take at most
-`SHARE` of the day's quota that the vendor's headers state, so an agency of more than 37,000 locations is read less
-often. All calls go through the quota's lane for events, behind interactive work.
+`SHARE` of the day's quota that the vendor's headers state, so an agency of more than 37,500 locations is read less
+often: one of 100,000 every two hours, and one of 5,000, too, if its day has 10,000 calls
+(`docs/decisions/16-two-clocks-and-a-question.md`). All calls go through the quota's lane for events, behind
+interactive work.
 """
 
 from __future__ import annotations
@@ -147,12 +149,13 @@ def _location(row: Installation) -> datetime | None:
         company = None
     if company is None and _end_ungranted(row):
         return None
-    if row.doubt and not (row.doubt == Doubt.MOVED and company is not None):
+    is_asked = bool(row.doubt) and not (row.doubt == Doubt.MOVED and company is not None)
+    if is_asked:
         answer = _ask(row)
         if answer.verdict is not InstallStatus.INSTALLED:
             return clock.now() + FAILED_RETRY if answer.verdict is InstallStatus.UNKNOWN else None
     if company is None:
-        return _on_its_own(row)
+        return _on_its_own(row, is_asked=is_asked)
     return _below(row, company)
 
 
@@ -198,10 +201,10 @@ def _below(row: Installation, company: Installation) -> datetime | None:
     return None
 
 
-def _on_its_own(row: Installation) -> datetime | None:
+def _on_its_own(row: Installation, *, is_asked: bool) -> datetime | None:
     """A location without a live company: it has its own grant, and its own token says whether it is still installed.
 
-    Raises InstallGone until the callback has brought that grant.
+    `is_asked`: the vendor has just said that it is. Raises InstallGone until the callback has brought that grant.
     """
     try:
         access_token.get(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
@@ -211,7 +214,8 @@ def _on_its_own(row: Installation) -> datetime | None:
         raise
     sync_start.begin(row)
     installer.learn(row)
-    _ask(row)
+    if not is_asked:
+        _ask(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
 
 

@@ -174,7 +174,7 @@ def tombstone(target: InstallTarget, *, at: datetime) -> None:
         },
     )
     if not made:
-        Installation.objects.uninstalled().filter(pk=row.pk, status_at__lt=at).update(status_at=at)
+        Installation.objects.filter(pk=row.pk).uninstalled_at(at)
 
 
 def set_name(tenant: Company | Location, name: str, *, at: datetime | None = None, event_id: str = "") -> None:

@@ -84,14 +84,14 @@ def _event(row: Installation, notice: TimedNotice) -> Decision:
     if decision is Decision.ASK:
         live.ask_vendor(Doubt.EVENT, now=clock.now())
     elif decision is Decision.APPLY:
-        live.uninstalled().filter(status_at__lt=notice.at).update(status_at=notice.at)
+        live.uninstalled_at(notice.at)
     return decision
 
 
 def _end(row: Installation, notice: TimedNotice, *, why: str) -> bool:
     """Uninstall one row and wipe its tokens. False when it was uninstalled before.
 
-    One that never was installed leaves no entry in the history: nobody was told of it.
+    One that never was installed leaves no entry in the history: no hook ran for it.
     """
     now = clock.now()
     fresh = Installation.objects.select_for_update(no_key=True).get(pk=row.pk)

@@ -61,12 +61,15 @@ def _buttons(hosts: list[MarketplaceHost], go: str) -> list[dict[str, str]]:
 
 
 def _to_vendor(request: HttpRequest, app: App, asked: Installation | None = None) -> HttpResponse:
-    install_limits.begin(client_address(request))
+    may_store = install_limits.begin(client_address(request))
     # Two tabs of one browser may install at once, so the second one keeps the first one's cookie.
     known = request.COOKIES.get(result_link.cookie_name(), "")
     browser = known if _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
     claimant = operator(request) if request.user.is_authenticated and asked is None else ""
-    issued = state.issue(app, browser=browser, claimant=claimant, now=clock.now(), installation=asked)
+    if may_store or claimant:
+        issued = state.issue(app, browser=browser, claimant=claimant, now=clock.now(), installation=asked)
+    else:
+        issued = state.issue_signed(app, browser=browser, installation=asked)
     response = redirect(install_link.address(app, state=issued, host=request.GET.get("market")))
     _bind(response, browser, state.LIFETIME)
     return response
@@ -83,7 +86,8 @@ def callback(request: HttpRequest) -> HttpResponse:
         app=request.GET.get("app"),
         browser=request.COOKIES.get(result_link.cookie_name(), ""),
     )
-    with install_limits.callback(client_address(request), has_state=received.state is not None):
+    began_here = state.began_here(received.state, browser=received.browser, now=clock.now())
+    with install_limits.callback(client_address(request), has_state=received.state is not None, began_here=began_here):
         done = callbacks.handle(received)
     browser = received.browser if _BROWSER.fullmatch(received.browser) else ""
     response = redirect("console:install-result", result_link.make(done.installation, done.asked, browser=browser))

@@ -29,6 +29,7 @@ from integrations.jobs.define import JOBS
 from integrations.jobs.models import JobState, Run, Schedule, Trigger
 from integrations.jobs.write_admin import DecidesWritesOfRuns
 from integrations.tenants.names import TenantNames
+from integrations.vault.misfit_admin import DiscardsMisfits
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
 _STATUS["unknown"] = "danger"
@@ -36,8 +37,8 @@ _NAMED_IN_AUDIT = 100
 
 
 @admin.register(Run)
-class RunAdmin(TenantNames, DecidesWritesOfRuns, SupportedRuns):
-    """Job runs, newest first, with the actions run again, resume, cancel and the two decisions over a write."""
+class RunAdmin(TenantNames, DecidesWritesOfRuns, DiscardsMisfits, SupportedRuns):
+    """Job runs, newest first: run again, resume, cancel, the two decisions over a write, discard what is not ours."""
 
     personal = {**Run.PERSONAL, "note": masking.text}
     is_live = True
@@ -49,7 +50,7 @@ class RunAdmin(TenantNames, DecidesWritesOfRuns, SupportedRuns):
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a trace id, or a job"
     ordering = ("-pk",)
-    actions = ("run_again", "resume", "cancel", "it_happened", "it_did_not_happen")
+    actions = ("run_again", "resume", "cancel", "it_happened", "it_did_not_happen", "discard")
     fieldsets = (
         (
             None,
@@ -74,6 +75,8 @@ class RunAdmin(TenantNames, DecidesWritesOfRuns, SupportedRuns):
     def applies_to(self, row: Run, action: str) -> bool:
         """A run under way can be cancelled, one that stopped over a write is decided, one that ended can be resumed."""
         running, unknown = row.status == Run.Status.RUNNING, row.status == Run.Status.UNKNOWN
+        if action == "discard":
+            return super().applies_to(row, action)
         if action in ("it_happened", "it_did_not_happen"):
             return unknown
         stopped = not running and not unknown
@@ -160,7 +163,7 @@ class RunAdmin(TenantNames, DecidesWritesOfRuns, SupportedRuns):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
+class ScheduleAdmin(TenantNames, DiscardsMisfits):
     """Schedules by job and tenant, with the actions run now, switch on and switch off."""
 
     tenant_id_path = "tenant_id"
@@ -181,9 +184,9 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     readonly_fields = ("tenant_link", "waiting")
 
     def applies_to(self, row: Schedule, action: str) -> bool:
-        """A schedule is switched on or off, whichever it is not, and discarded if somebody else wrote it."""
+        """A schedule is switched on or off, whichever it is not, and discarded if another program wrote it."""
         if action == "discard" or (action == "switch_on" and not row.enabled):
-            return macs.schedule_fits(row) == (action != "discard")
+            return super().applies_to(row, action)
         return {"switch_on": False, "switch_off": row.enabled}.get(action, row.job in JOBS)
 
     @display(description="on", boolean=True, ordering="enabled")
@@ -220,14 +223,6 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
         """Disable the schedules; runs under way continue."""
         self._switch(request, queryset, enabled=False)
 
-    @action(description="Discard: this application did not write it", permissions=["operate"])
-    def discard(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        """Delete the schedules that somebody else wrote or changed, with their runs."""
-        ids = schedules.discard(queryset)
-        audit.record("job.discarded", actor=operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT])
-        level = messages.SUCCESS if ids else messages.WARNING
-        self.message_user(request, f"{len(ids)} schedules that somebody else wrote were deleted.", level)
-
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
         ids = schedules.switch(queryset, enabled=enabled)
         word = "on" if enabled else "off"
@@ -256,7 +251,7 @@ class JobStateAdmin(ReadOnlyAdmin):
 
     def applies_to(self, row: JobState, action: str) -> bool:
         """A job is paused or resumed, whichever it is not."""
-        return (action == "resume") == (row.paused_at is not None)
+        return (action == "resume") == (row.paused_at is not None or not macs.state_fits(row))
 
     @display(description="what it does")
     def title(self, state: JobState) -> str:
@@ -266,7 +261,7 @@ class JobStateAdmin(ReadOnlyAdmin):
     @display(description="status", label={"paused": "danger", "active": "success"})
     def status_label(self, state: JobState) -> cells.Label:
         """Whether it is paused, as a label."""
-        status = "paused" if state.paused_at else "active"
+        status = "paused" if state.paused_at or not macs.state_fits(state) else "active"
         return cells.Label(status, status)
 
     @action(description="Pause", permissions=["operate"])

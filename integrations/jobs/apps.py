@@ -11,18 +11,19 @@ class JobsConfig(AppConfig):
 
     name = "integrations.jobs"
     label = "jobs"
+    verbose_name = "Jobs"
 
     def ready(self) -> None:
         """Import every installed app's `jobs.py`, which defines its background jobs, and register the due source."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.jobs import events, macs, tasks  # noqa: PLC0415
+        from integrations.jobs import events, macs, tasks, writes  # noqa: PLC0415
         from integrations.jobs.define import JOBS  # noqa: PLC0415
         from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         autodiscover_modules("jobs")
         events.register()
-        macs.register()
+        macs.register(writes.discarded)
         for job in JOBS.values():
             if job.scopes:
                 scope_gaps.need(f"job {job.name}", job.level, job.scopes)

@@ -10,7 +10,7 @@ from django.core import checks
 from integrations.jobs import events
 from integrations.jobs.define import JOBS, UNINSTALLED, Job
 from integrations.tenants.installation_change import InstallationChange
-from integrations.webhooks.handlers import HANDLERS, KNOWN_TYPES
+from integrations.webhooks.handlers import HANDLERS, KNOWN_TYPES, is_known
 
 
 @checks.register("hlapp", "events")
@@ -18,7 +18,12 @@ def event_types(**_: Any) -> list[checks.CheckMessage]:
     """Errors: a job that waits for an event that does not exist would never run."""
     handled = {name for name, handlers in HANDLERS.items() if set(handlers) != {events.note}}
     known = KNOWN_TYPES | handled | set(InstallationChange.What.values)
-    unknown = [_unknown(job, name, known) for job in JOBS.values() for name in job.events if name not in known]
+    unknown = [
+        _unknown(job, name, known)
+        for job in JOBS.values()
+        for name in job.events
+        if name not in known and not is_known(name)
+    ]
     return [*unknown, *(_mixed(job) for job in JOBS.values() if _is_mixed(job))]
 
 

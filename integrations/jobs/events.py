@@ -16,7 +16,7 @@ from integrations.jobs.models import Schedule, Trigger, TriggerQuerySet
 from integrations.tenants import lifecycle_hooks
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App
-from integrations.webhooks import handlers
+from integrations.webhooks import handlers, module_deliveries
 from integrations.webhooks.models import Event
 
 _IDS = {UserType.LOCATION: "locationId", UserType.COMPANY: "companyId"}
@@ -33,9 +33,10 @@ def register() -> None:
 
 def note(event: Event) -> None:
     """Write a trigger for each job that waits for this event. It starts nothing for a tenant without installation."""
+    names = {event.type, module_deliveries.kind_of(event.type)}
     for job in JOBS.values():
-        tenant_id = event.payload.get(_IDS[job.level])
-        if event.type in job.events and isinstance(tenant_id, str):
+        tenant_id = _tenant_id(event, job.level)
+        if not names.isdisjoint(job.events) and tenant_id:
             _trigger(job, event.app, tenant_id, event=event)
 
 
@@ -67,6 +68,17 @@ def discard(triggers: TriggerQuerySet) -> list[int]:
         ids = list(triggers.set_aside().values_list("pk", flat=True))
         Trigger.objects.filter(pk__in=ids).delete()
     return ids
+
+
+def _tenant_id(event: Event, level: UserType) -> str:
+    """The id of the event's company or location; empty without one. A delivery of a module names it where HighLevel
+    wrote it: its other fields are of the author of the workflow or the form.
+    """
+    named = module_deliveries.ids(event.type, event.payload).get(_IDS[level])
+    if isinstance(named, str):
+        return named
+    kind, _, mailbox_id = event.mailbox.tenant.partition(":")
+    return mailbox_id if kind == level.value.lower() else ""
 
 
 def _trigger(job: Job, app: App, tenant_id: str, **source: Event | InstallationChange) -> None:

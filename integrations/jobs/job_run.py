@@ -132,7 +132,7 @@ class JobRun:
 
         `look_up` says what became of a call without a complete answer: it returns the answer (JSON) if the write
         happened, None if it did not. Without one the run stops, and a person decides. `status` of the result is 0 and
-        `json` is what `look_up` or the person gave, where nobody saw the vendor's answer. Answers are kept for
+        `json` is what `look_up` or the person gave, where the vendor's answer was lost. Answers are kept for
         ONCE_RETENTION_DAYS. Raises BadRequest when the key was used for another operation.
         """
         return self.writes.once(key, self._api2.prepare(operation, params, body, version=version), look_up)

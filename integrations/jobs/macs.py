@@ -7,30 +7,34 @@
     run         schedule and start, whether it goes on, its checkpoint and the rest of its page (`run_mac`)
     trigger     schedule, event or change with its content, and whether it was set aside
     write       whose it is, which call it was, and its answer
+    state       of a job: whether it is paused, and since when
 
 A schedule that does not fit starts no run: it is switched off, and a failed run says why. A run that does not fit
 fails in its next turn, before the job's function is called, and cannot be resumed. A trigger is set aside. An answer
-is not given to the job: the write counts as one of unknown fate, which stops the run until a person decides.
+is not given to the job: the write counts as one of unknown fate, which stops the run until a person decides. A job
+whose state does not fit counts as paused.
 
 Who changes a row here computes its MACs with `schedule_columns`, `Run.with_mac` and so on. A row that does not fit gets
-no MAC by that, so a change vouches for nothing that somebody else wrote.
+no MAC by that, so a change vouches for nothing that another program wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from integrations.core import prepared
 from integrations.jobs import run_mac
-from integrations.jobs.models import Run, Schedule, Trigger, Write
+from integrations.jobs.models import JobState, Run, Schedule, Trigger, Write
 from integrations.vault import row_macs, signed_tables
 from integrations.vault.signed_tables import SignedTable
 
 Fields = dict[str, Any]
 
-NOT_OURS = "somebody else wrote or changed its row in the database"
+NOT_OURS = row_macs.NOT_OURS
 _RESUMABLE = ("running", "failed", "cancelled", "unknown")
 _DECISIVE = frozenset({"app_id", "job", "level", "tenant_id", "enabled", "since", "memory"})
 _MAKE_DUE = """
@@ -100,15 +104,31 @@ def write_mac(write: Write, answer: Any) -> bytes:
     return row_macs.mac(_write(write, answer))
 
 
-def register() -> None:
-    """Register the tables with `vault.signed_tables`. Called once at start-up."""
-    triggers = Trigger.objects.select_related("event", "change")
+def state_fits(state: JobState) -> bool:
+    """Whether this application wrote that the job is paused, or is not."""
+    return row_macs.fits(state.mac, _state(state))
+
+
+def signed_state(state: JobState) -> JobState:
+    """A job's state with the MAC of what it has now."""
+    state.mac = row_macs.mac(_state(state))
+    return state
+
+
+def register(doubted: Callable[[Sequence[Write], str], None]) -> None:
+    """Register the tables with `vault.signed_tables`, and what discards answers. Called once at start-up."""
+    answered = Write.objects.filter(state=Write.State.CONFIRMED)
     signed_tables.register(
         SignedTable(Schedule, Schedule.objects.all, _lacks_of_schedule),
         SignedTable(Run, Run.objects.filter(status__in=_RESUMABLE).all, _lacks_of_run),
-        SignedTable(Trigger, triggers.all, _lacks_of_trigger),
-        SignedTable(Write, Write.objects.filter(state=Write.State.CONFIRMED).all, _lacks_of_write),
+        SignedTable(Trigger, Trigger.objects.all, _lacks_of_trigger, loaded=_with_what_happened),
+        SignedTable(JobState, JobState.objects.all, _lacks_of_state),
+        SignedTable(Write, answered.all, _lacks_of_write, discarded=doubted),
     )
+
+
+def _with_what_happened(triggers: QuerySet[Trigger]) -> QuerySet[Trigger]:
+    return triggers.select_related("event", "change")
 
 
 def _schedule(schedule: Schedule, changes: Fields) -> bytes:
@@ -142,26 +162,30 @@ def _write(write: Write, answer: Any) -> bytes:
     return row_macs.content("job write", *which, run_id, write.trigger_id, answer)
 
 
+def _state(state: JobState) -> bytes:
+    return row_macs.stored_content("job state", state.job, state.paused_at)
+
+
+def _lacks_of_state(row: JobState) -> dict[str, Any]:
+    has = {"mac": row.mac}
+    return row_macs.other(has, {"mac": signed_state(row).mac})
+
+
 def _lacks_of_schedule(row: Schedule) -> dict[str, Any]:
     has = {"mac": row.mac, "due_mac": row.due_mac}
     signed_schedule(row)
-    return _other(has, {"mac": row.mac, "due_mac": row.due_mac})
+    return row_macs.other(has, {"mac": row.mac, "due_mac": row.due_mac})
 
 
 def _lacks_of_run(row: Run) -> dict[str, Any]:
     page = run_mac.page_digest(row.page)
     content = run_mac.content(row.schedule_id, row.started_at, row.status, row.checkpoint, page)
-    return _other({"mac": row.mac}, {"mac": row_macs.mac(content)})
+    return row_macs.other({"mac": row.mac}, {"mac": row_macs.mac(content)})
 
 
 def _lacks_of_trigger(row: Trigger) -> dict[str, Any]:
-    return _other({"mac": row.mac}, {"mac": trigger_mac(row, set_aside=row.set_aside_at is not None)})
+    return row_macs.other({"mac": row.mac}, {"mac": trigger_mac(row, set_aside=row.set_aside_at is not None)})
 
 
 def _lacks_of_write(row: Write) -> dict[str, Any]:
-    return _other({"mac": row.mac}, {"mac": write_mac(row, row.answer)})
-
-
-def _other(has: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """The columns that have another value."""
-    return {name: mac for name, mac in wanted.items() if (has[name] if mac is None else bytes(has[name] or b"")) != mac}
+    return row_macs.other({"mac": row.mac}, {"mac": write_mac(row, row.answer)})

@@ -17,6 +17,7 @@ from django.db import models
 from integrations.core import masking
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
+from integrations.core.sql.known_values import known_values
 from integrations.core.tenant import Tenant, UserType
 from integrations.jobs import run_mac
 from integrations.tenants.installation_change import InstallationChange
@@ -32,7 +33,7 @@ class Schedule(AbstractPlan):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="job_schedules")
     job = models.CharField(max_length=80)
-    level = models.CharField(max_length=8, choices=UserType.choices)
+    level = models.CharField("company or location", max_length=8, choices=UserType.choices)
     tenant_id = models.CharField("tenant", max_length=64, help_text="the location's or company's id")
     since = models.DateTimeField(null=True, blank=True, help_text="when the latest complete run was started")
 
@@ -44,7 +45,10 @@ class Schedule(AbstractPlan):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["app", "job", "level", "tenant_id"], name="one_schedule_per_job_and_tenant")
+            *known_values(level=UserType.values),
+            models.UniqueConstraint(
+                fields=["app", "job", "level", "tenant_id"], name="one_schedule_per_job_and_tenant"
+            ),
         ]
         verbose_name = "job schedule"
 
@@ -148,7 +152,7 @@ class Trigger(models.Model):
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="triggers")
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
     change = models.ForeignKey(InstallationChange, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
-    set_aside_at = models.DateTimeField(null=True, blank=True)
+    set_aside_at = models.DateTimeField("set aside", null=True, blank=True)
     # The database's defaults serve processes of the release before, which do not know the columns.
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     error = models.CharField(max_length=300, blank=True, default="", db_default="")
@@ -208,15 +212,32 @@ class Trigger(models.Model):
 
 
 class WriteQuerySet(models.QuerySet["Write"]):
-    """Writes of jobs by what is known of them."""
+    """Writes of jobs. A transition is one conditional UPDATE, and returns how many writes it changed."""
 
     def unsettled(self) -> WriteQuerySet:
         """Writes that may have happened or not. Those that are only `sent` may be under way at this moment."""
         return self.exclude(state="confirmed")
 
+    def sent(self) -> WriteQuerySet:
+        """Writes whose intent is committed, and of which nothing else is known."""
+        return self.filter(state="sent")
+
     def unknown(self) -> WriteQuerySet:
         """Writes that wait for a person, or for the look-up of their job."""
         return self.filter(state="unknown")
+
+    def confirm(self, answer: dict[str, Any], mac: bytes, now: datetime) -> int:
+        """Unsettled to confirmed, with the answer and the MAC that covers it. The request is emptied."""
+        fields = {"answer": answer, "settled_at": now, "request": {}, "reason": "", "mac": mac}
+        return self.unsettled().update(state="confirmed", **fields)
+
+    def lose(self, reason: str, now: datetime) -> int:
+        """Sent to unknown: no answer came."""
+        return self.sent().update(state="unknown", reason=reason, settled_at=now)
+
+    def doubt(self, reason: str, now: datetime) -> int:
+        """Any state to unknown: the stored answer is not of this application, and is emptied."""
+        return self.update(state="unknown", reason=reason, answer=None, settled_at=now, mac=None)
 
 
 class Write(models.Model):
@@ -243,7 +264,7 @@ class Write(models.Model):
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="writes")
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, related_name="writes", null=True, blank=True)
     trigger = models.ForeignKey(Trigger, on_delete=models.SET_NULL, related_name="writes", null=True, blank=True)
-    key = models.CharField(max_length=200, blank=True, help_text="of `once`, chosen by the job")
+    key = models.CharField(max_length=200, blank=True, help_text="chosen by the job for what is sent once")
     operation = models.CharField(max_length=120)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of operation, parameters and body")
     number = models.PositiveIntegerField(default=0, help_text="in the order of the run")
@@ -252,14 +273,15 @@ class Write(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.SENT)
     reason = models.CharField(max_length=300, blank=True, help_text="why it is unknown")
     answer = models.JSONField(null=True, blank=True, help_text="status, json and trace id")
-    sent_at = models.DateTimeField()
-    settled_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField("sent")
+    settled_at = models.DateTimeField("settled", null=True, blank=True)
     mac = models.BinaryField(null=True, help_text="of a confirmed write")
 
     objects = WriteQuerySet.as_manager()
 
     class Meta:
         constraints = [
+            *known_values(state=["sent", "confirmed", "unknown"]),
             models.UniqueConstraint(
                 fields=["schedule", "key"], condition=~models.Q(key=""), name="one_write_per_key_and_schedule"
             ),
@@ -290,9 +312,10 @@ class JobState(models.Model):
 
     job = models.CharField(max_length=80, primary_key=True)
     crashes = models.PositiveIntegerField(default=0, help_text="crashed runs in a row, of any tenant")
-    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField("paused", null=True, blank=True)
     paused_by = models.CharField(max_length=200, blank=True, help_text="empty: paused by itself after crashes")
     reason = models.CharField(max_length=300, blank=True)
+    mac = models.BinaryField(null=True, editable=False)
 
     class Meta:
         constraints = [

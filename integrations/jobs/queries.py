@@ -13,7 +13,7 @@ from integrations.core.models import WorkerProcess
 from integrations.core.runs.models import NOT_COMPLETE
 from integrations.core.runs.querysets import QUEUED, PlanQuerySet
 from integrations.core.runs.turn import HUNG
-from integrations.gateway.support.refused_call import RefusedCall, of_run
+from integrations.gateway.support.refused_call import RefusedCall, of_row
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet, Write, WriteQuerySet
 
@@ -188,4 +188,4 @@ def refused_call(run: Run) -> RefusedCall:
     """The call that failed the run, for the vendor's support. The run needs its schedule and app."""
     schedule = run.schedule
     tenant = schedule.tenant
-    return of_run(run, app=schedule.app, tenant=tenant, source=f"job {schedule.job}")
+    return of_row(run, app=schedule.app, tenant=tenant, at=run.finished_at, source=f"job {schedule.job}")

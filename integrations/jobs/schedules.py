@@ -53,7 +53,7 @@ def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
 
 
 def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
-    """Enable or disable schedules; their ids. One that somebody else wrote is not enabled.
+    """Enable or disable schedules; their ids. One that another program wrote is not enabled.
 
     A disabled one starts no run and notes no event. A run under way continues to its end.
     """
@@ -65,15 +65,6 @@ def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
             columns = macs.schedule_columns(schedule, enabled=enabled, **({} if enabled else {"due_at": None}))
             Schedule.objects.filter(pk=schedule.pk).update(**columns)
             ids.append(schedule.pk)
-    return ids
-
-
-def discard(schedules: QuerySet[Schedule]) -> list[int]:
-    """Delete those that this application did not write, with their runs; the ids. A job's sweep makes new ones."""
-    with transaction.atomic():
-        found = schedules.order_by("pk").select_for_update(of=("self",))
-        ids = [schedule.pk for schedule in found if not macs.schedule_fits(schedule)]
-        Schedule.objects.filter(pk__in=ids).delete()
     return ids
 
 

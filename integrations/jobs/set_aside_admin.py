@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.pages import timeline_link
 from integrations.jobs import events
 from integrations.jobs.models import Trigger, TriggerQuerySet
 from integrations.tenants.names import TenantNames
@@ -62,9 +63,9 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
         return trigger.type
 
     @display(description="webhook id")
-    def webhook_id(self, trigger: Trigger) -> str:
+    def webhook_id(self, trigger: Trigger) -> SafeString | str:
         """The vendor's id of the webhook, or the number of the change."""
-        return trigger.reference
+        return timeline_link.of_id(trigger.reference) if trigger.event_id else trigger.reference
 
     @display(description="error")
     def error_text(self, trigger: Trigger) -> SafeString:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from integrations.core import texts
 from integrations.core.errors import BadRequest
 from integrations.core.runs import cron_fields
 
@@ -50,10 +51,11 @@ class WallTimes:
 
 def daily(at: str) -> WallTimes:
     """Every day at a time such as "20:00". Raises BadRequest for another text."""
-    hours, _, minutes = at.partition(":")
-    if not (hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60):
-        raise BadRequest(f'at={at!r} is no time: write it as "20:00"')
-    return cron(f"{int(minutes)} {int(hours)} * * *", text=f"at {at}")
+    hour, _, minute = at.partition(":")
+    hours, minutes = texts.whole(hour, 23), texts.whole(minute, 59)
+    if hours is None or minutes is None:
+        raise BadRequest(f'at={at[:20]!r} is no time: write it as "20:00"')
+    return cron(f"{minutes} {hours} * * *", text=f"at {at}")
 
 
 def cron(expression: str, *, text: str = "") -> WallTimes:

@@ -41,7 +41,7 @@ class WriteMemory:
     def load(self, now: datetime) -> Write | None:
         """Read the rows of the schedule. Returns a write of unknown fate, over which the run has to stop.
 
-        Nobody waits for the answers of rows that are still `sent`: this turn has the lease.
+        No worker waits for the answers of rows that are still `sent`: this turn has the lease.
         """
         plain = Q(key="") & (Q(run=self._row.pk) | Q(trigger__isnull=False))
         rows = Write.objects.filter(plain | ~Q(state=Write.State.CONFIRMED), schedule=self._row.schedule_id)

@@ -11,7 +11,7 @@ A worker that is killed leaves a row `sent`. The next turn of the schedule finds
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from integrations.core import audit
+from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.runs.querysets import error_columns
 from integrations.core.texts import storable_json
@@ -33,7 +33,7 @@ WORKER_ENDED = "the worker ended between the request and its answer"
 CODE = "fate_unknown"  # error code of a run that stopped over a write
 # No answer can come any more: longer than one call (`job_run.CALL`) takes with its token refresh and retries.
 ANSWER_LOST_AFTER = timedelta(seconds=60)
-NOT_KNOWN = 0  # the status of an answer that nobody saw, of a write that happened
+NOT_KNOWN = 0  # the status of a lost answer, of a write that happened
 _REASON = 300
 
 
@@ -85,21 +85,25 @@ def lose(writes: Collection[Write], reason: str, now: datetime) -> None:
     """No answer came: the writes may have happened or not."""
     for write in writes:
         write.state, write.reason = Write.State.UNKNOWN, reason[:_REASON]
-    sent = Write.objects.filter(pk__in=[write.pk for write in writes], state=Write.State.SENT)
-    sent.update(state=Write.State.UNKNOWN, reason=reason[:_REASON], settled_at=now)
+    Write.objects.filter(pk__in=[write.pk for write in writes]).lose(reason[:_REASON], now)
 
 
 def doubt(write: Write, now: datetime) -> None:
     """The stored answer is not of this application: whether the write happened is not known, so a person decides."""
     reason = f"its answer is not of this application: {macs.NOT_OURS}"
     write.state, write.reason, write.answer, write.settled_at = Write.State.UNKNOWN, reason, None, now
-    fields = {"state": write.state, "reason": reason, "answer": None, "settled_at": now, "mac": None}
-    Write.objects.filter(pk=write.pk).update(**fields)
+    Write.objects.filter(pk=write.pk).doubt(reason, now)
     log.error("job.answer_not_ours", write=write.pk, operation=write.operation, schedule=write.schedule_id)
 
 
+def discarded(theirs: Iterable[Write], _by: str) -> None:
+    """Have a person decide over writes whose answer this application did not store."""
+    for write in theirs:
+        doubt(write, clock.now())
+
+
 def result_of(write: Write) -> Result:
-    """The stored answer, as the call would return it. `status` is 0 if nobody saw the answer."""
+    """The stored answer, as the call would return it. `status` is 0 if the answer was lost."""
     assert write.answer is not None, "only a confirmed write has an answer"
     return Result(write.answer["status"], write.answer["json"], write.answer["trace_id"], write.operation)
 
@@ -166,6 +170,4 @@ def blocking(schedule_id: int) -> bool:
 
 def _settle(write: Write, answer: dict[str, Any], now: datetime, *, was: str) -> bool:
     write.state, write.answer = Write.State.CONFIRMED, answer
-    fields = {"state": write.state, "answer": answer, "settled_at": now, "request": {}, "reason": ""}
-    fields["mac"] = macs.write_mac(write, answer)
-    return bool(Write.objects.filter(pk=write.pk, state=was).update(**fields))
+    return bool(Write.objects.filter(pk=write.pk, state=was).confirm(answer, macs.write_mac(write, answer), now))

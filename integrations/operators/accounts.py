@@ -9,12 +9,14 @@ from django.db import transaction
 
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited, roles, sessions
 from integrations.operators.rights import rights_seal
 from integrations.operators.second_factor import factors
 from integrations.operators.sign_in import back_off
 
 
+@sensitive()
 def create(name: str, role: str, *, email: str = "", password: Secret | None) -> User:
     """Make an operator with a role. Without a password only sign-in through the identity provider works.
 
@@ -40,7 +42,7 @@ def give_role(user: User, role: str) -> None:
     """Give an operator this role in place of others, and end the sessions. Groups that are no roles stay.
 
     Raises BadRequest when the account's rights in the database are not the sealed ones: the new seal would vouch for
-    what somebody wrote there.
+    what another program wrote there.
     """
     if not rights_seal.clean([user]):
         raise BadRequest(f"the rights of {user} are not the sealed ones: manage.py operators seal {user} shows them")
@@ -59,7 +61,7 @@ def seal(user: User) -> dict[str, object]:
     """Seal the rights, second factors and link to a provider that the account has in the database, and end its
     sessions. Returns the rights that were sealed.
 
-    For an account that was changed by SQL, or whose key is lost. Whoever calls this vouches for them.
+    For an account that was changed by SQL, or whose key is lost. The caller vouches for them.
     """
     with transaction.atomic():
         granted = rights_seal.seal(user, vouch=True)

@@ -22,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 
 from integrations.core import clock
 from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited, sessions
 from integrations.operators.models import OperatorSession
 from integrations.operators.rights import rights_seal
@@ -111,6 +112,13 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
         messages.success(request, f"The second factor of {user} is reset. The next sign-in needs the password alone.")
         return after_dialog(request, reverse("admin:auth_user_change", args=[object_id]))
 
+    @sensitive()
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The form of a new account. It has a password, which no report of an error shows."""
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
+
+    @sensitive()
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Change a password, end the sessions that began with the old one, and write the audit entry."""
         before = rights_seal.accounts().filter(pk=id).first()
@@ -198,7 +206,7 @@ class OperatorSessionAdmin(ReadOnlyAdmin):
 
     @action(description="End these sessions", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[OperatorSession]) -> None:
-        """End the selected sessions; whoever uses one has to sign in again."""
+        """End the selected sessions; their operators have to sign in again."""
         for row in queryset.select_related("user"):
             assert row.user is not None, "the list has sessions of operators only"
             audited.by_operator(request, "session.ended", row.user, address=row.address)

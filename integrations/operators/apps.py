@@ -10,6 +10,7 @@ class OperatorsConfig(AppConfig):
 
     name = "integrations.operators"
     label = "operators"
+    verbose_name = "Operators"
 
     def ready(self) -> None:
         """Have the roles written after each `migrate`, which is when Django writes the permissions; register the seals

@@ -52,7 +52,7 @@ class OperatorSession(AbstractBaseSession):
     """One session (`operators.sessions`); `user` is empty before the sign-in and for visitors of the install pages."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
-    started_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField("signed in", null=True)
     address = models.CharField(max_length=64, blank=True)
     browser = models.CharField(max_length=200, blank=True)
 

@@ -1,7 +1,7 @@
 """Roles of operators: Django groups with the permissions that docs/operators.md lists, written after each `migrate`.
 
-A role contains the one before it. `write` sets the permissions of these four groups exactly, so what somebody changed
-by hand ends with the next migration. For other needs make groups of other names: nothing here touches them.
+A role contains the one before it. `write` sets the permissions of these four groups exactly, so what an operator
+changed by hand ends with the next migration. For other needs make groups of other names: nothing here touches them.
 """
 
 from __future__ import annotations
@@ -31,21 +31,24 @@ tenants.view_location tokens.view_credential sync.view_plan sync.view_run sync.v
 jobs.view_schedule jobs.view_jobstate jobs.view_trigger jobs.view_write gateway.view_usage gateway.view_call
 webhooks.view_event webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge
 operators.view_metrics core.view_bulkaction outbox.view_tenantoutbox outbox.view_entry problems.view_problem
-exports.view_export upserts.view_upsert upserts.view_upsertrow
+exports.view_export upserts.view_upsert upserts.view_upsertrow modules.view_triggersubscription
 """
 # What helps one tenant, and can be done again without harm.
 _SUPPORT = """
 tenants.change_installation tokens.change_credential sync.change_plan sync.change_run jobs.change_run
 jobs.change_trigger jobs.change_write webhooks.change_event quota.change_parked
 core.change_bulkaction outbox.change_entry problems.change_problem core.export_lists core.change_savedfilter
+tenants.add_tenantnote
 """
 # Personal data, calls by hand, what ends or deletes something, and what concerns all tenants.
 _OPERATOR = """
-operators.view_personal_data gateway.explore tenants.delete_installation tenants.change_appversion tokens.add_credential
-tokens.delete_credential sync.delete_record sync.change_resourcechoice
+operators.view_personal_data gateway.explore tenants.delete_installation tenants.delete_tenantnote
+tenants.change_appversion tokens.add_credential tokens.delete_credential sync.delete_record sync.change_resourcechoice
 jobs.change_schedule jobs.change_jobstate jobs.delete_trigger
+webhooks.delete_event jobs.delete_schedule jobs.delete_run sync.delete_plan sync.delete_run
+tenants.delete_installationchange
 quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry outbox.change_tenantoutbox
-outbox.delete_entry exports.add_export exports.change_export exports.download_export
+modules.delete_triggersubscription outbox.delete_entry exports.add_export exports.change_export exports.download_export
 upserts.add_upsert upserts.change_upsert upserts.download_upsert
 """
 # Apps with their secrets, and who may do what.

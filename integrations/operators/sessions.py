@@ -4,7 +4,7 @@ Django stores a session under the key that is in the cookie, so who reads the ta
 Here the row's key is a MAC of the cookie's under SECRET_KEY, and the signature of the data is for that row: data that
 is copied from another operator's row is not read.
 
-A row also says whose session it is, since when, and from which address and browser. Whoever deletes it ends the
+A row also says whose session it is, since when, and from which address and browser. To delete it ends the
 session. Sessions end when the account's password, role, permissions or second factor change.
 """
 

@@ -19,11 +19,13 @@ from integrations.core import cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.pages import run_link
 from integrations.gateway.support import panel
 from integrations.gateway.support.advice_on_refusal import help_with
-from integrations.outbox import entry_states, queries, runs
+from integrations.outbox import entry_states, outbox_pauses, queries, replays
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.tenants.names import TenantNames
+from integrations.vault import signed_tables
 
 _LABELS = {"waiting": "info", "sent": "info", "done": "success", "unknown": "danger", "rejected": "danger"}
 _LABELS |= {"conflict": "warning", "discarded": "default"}
@@ -35,6 +37,7 @@ class OutboxAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "tenant_id"
     list_display = ("tenant_heading", "app", "sends", "open_entries", "trouble", "due_at")
+    list_display_links = ("open_entries",)  # the first column leads to the tenant
     list_filter = ("enabled", "app", "level")
     list_select_related = ("app",)
     search_fields = ("=tenant_id",)
@@ -46,12 +49,12 @@ class OutboxAdmin(TenantNames, ReadOnlyAdmin):
 
     def applies_to(self, row: TenantOutbox, action: str) -> bool:
         """An outbox is paused or resumed, whichever it is not."""
-        return (action == "pause") == row.enabled
+        return (action == "pause") == outbox_pauses.sends(row)
 
     @display(description="sends", boolean=True, ordering="enabled")
     def sends(self, box: TenantOutbox) -> bool:
         """Whether it is not paused."""
-        return box.enabled
+        return outbox_pauses.sends(box)
 
     @display(description="entries")
     def open_entries(self, box: TenantOutbox) -> str:
@@ -68,13 +71,13 @@ class OutboxAdmin(TenantNames, ReadOnlyAdmin):
     @action(description="Pause", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
         """Send nothing more until they are resumed."""
-        done = runs.pause(queryset, by=operator(request))
+        done = outbox_pauses.pause(queryset, by=operator(request))
         self.message_user(request, f"Outboxes paused: {len(done)}.", messages.SUCCESS)
 
     @action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
         """Send on."""
-        done = runs.resume(queryset, by=operator(request))
+        done = outbox_pauses.resume(queryset, by=operator(request))
         self.message_user(request, f"Outboxes resumed: {len(done)}.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -94,13 +97,15 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     search_fields = ("=outbox__tenant_id", "=key", "=entity")
     search_help_text = "A tenant's name or whole id, a whole key, or an entity"
     ordering = ("-pk",)
-    actions = ("it_happened", "it_did_not_happen", "send_again", "put_again", "discard")
+    actions = ("it_happened", "it_did_not_happen", "send_again", "put_again", "replay", "discard")
     fields = (
         ("operation", "state"),
         ("tenant_link", "tenant_id"),
         ("entity", "key", "lane"),
+        "put_by",
         ("created_at", "sent_at", "settled_at"),
         ("error_text", "trace_id"),
+        "vendor_answer_json",
         "changed_values",
         "params_json",
         "body_json",
@@ -109,9 +114,11 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     )
     readonly_fields = (
         "what_to_do",
+        "vendor_answer_json",
         "changed_values",
         "tenant_link",
         "tenant_id",
+        "put_by",
         "error_text",
         "params_json",
         "body_json",
@@ -128,8 +135,15 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         return cells.Label(entry.state, entry.get_state_display())
 
     def applies_to(self, row: Entry, action: str) -> bool:
-        """Only an entry of unknown fate is decided about; one that is done, or sent just now, is left alone."""
+        """Only an entry of unknown fate is decided about; one that is done is replayed while it keeps its call.
+
+        One that this application did not put is discarded, whatever its row says of its fate.
+        """
         state = Entry.State
+        if action == "discard" and row.state in (state.SENT, state.UNKNOWN):
+            return not signed_tables.is_ours(row)
+        if action == "replay":
+            return row.state == state.DONE and row.sealed is not None
         fits = {
             "put_again": (state.CONFLICT,) if row.found is not None else (),
             "send_again": (state.REJECTED, state.CONFLICT, state.DISCARDED),
@@ -141,6 +155,11 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     def tenant_id(self, entry: Entry) -> str:
         """The id of the company or location."""
         return entry.outbox.tenant_id
+
+    @display(description="put by")
+    def put_by(self, entry: Entry) -> SafeString | str:
+        """The run or the webhook that put it; a dash for code that is in neither."""
+        return run_link.html(entry.put_in)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         """The entries, each with the one that holds it."""
@@ -177,13 +196,18 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
 
     @display(description="answer")
     def answer_json(self, entry: Entry) -> SafeString | str:
-        """What HighLevel answered."""
+        """What HighLevel answered to an entry that is done."""
         return cells.json_text(entry.answer)
+
+    @display(description="HighLevel's answer, redacted")
+    def vendor_answer_json(self, entry: Entry) -> SafeString | str:
+        """What HighLevel answered when it refused the call."""
+        return cells.json_text(entry.vendor_answer)
 
     @display(description="what to do")
     def what_to_do(self, entry: Entry) -> SafeString | str:
-        """Steps, channels of the vendor's support, and the report to send, if HighLevel rejected it."""
-        if entry.state != Entry.State.REJECTED:
+        """Steps, channels of the vendor's support, and the report to send, if HighLevel refused it or failed."""
+        if entry.state != Entry.State.REJECTED and not entry.vendor_answer:
             return "–"
         return panel.html(help_with(queries.refused_call(entry)))
 
@@ -213,6 +237,12 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         by = operator(request)
         self._each(request, queryset, lambda pk: entry_states.send_again(pk, by=by))
 
+    @action(description="Make the call again", permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Put the calls of done entries again, as other entries behind all of their entity."""
+        by = operator(request)
+        self._each(request, queryset, lambda pk: replays.replay(pk, by=by))
+
     @action(description="Discard", permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         """Never send these entries."""
@@ -226,6 +256,10 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     def has_discard_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may discard."""
         return request.user.has_perm("outbox.delete_entry")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may have done calls made again: who may pause an outbox."""
+        return request.user.has_perm("outbox.change_tenantoutbox")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Entry], act: Callable[[int], Entry]) -> None:
         done = 0

@@ -10,11 +10,13 @@ class OutboxConfig(AppConfig):
 
     name = "integrations.outbox"
     label = "outbox"
+    verbose_name = "Outbox"
 
     def ready(self) -> None:
-        """Register the due source of the runs, and the seals of entries with the vault."""
+        """Register the due source of the runs, seals and MACs with the vault."""
         from integrations.core import dispatch  # noqa: PLC0415 - models are not loaded before this
-        from integrations.outbox import entry_seal, tasks  # noqa: PLC0415
+        from integrations.outbox import entry_seal, entry_states, outbox_pauses, tasks  # noqa: PLC0415
 
-        entry_seal.register()
+        entry_seal.register(entry_states.discarded)
+        outbox_pauses.register()
         dispatch.register(tasks.SOURCE)

@@ -2,9 +2,9 @@
 
 `put` seals what a call is, for app and tenant of its outbox, and whether it may be sent. A worker opens the seal before
 it sends the entry. What was inserted, changed or moved to another tenant is rejected, and never sent. An entry that is
-discarded, rejected, in conflict or of unknown fate has a seal that says that it must not be sent, so that a changed
-state alone sends nothing. An operator who sends it again gives it another one, and vouches for no content: an entry
-without a genuine seal can be discarded only.
+done, discarded, rejected, in conflict or of unknown fate has a seal that says that it must not be sent, so that a
+changed state alone sends nothing. An operator who sends it again gives it another one, and vouches for no content: an
+entry without a genuine seal can be discarded only.
 
 In the transition from the release before (`vault.row_macs`), whose processes put entries without a seal and move sealed
 ones, entries are taken as they are; `vault.signed_tables` seals them.
@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -66,13 +67,19 @@ def binding(entry: Entry) -> Binding:
     return Binding(owner=("outbox", str(box.app_id), box.level, box.tenant_id), field="entry", generation=0)
 
 
-def register() -> None:
-    """Register the seals with the vault: they are counted, rotated and given up like all others."""
+def register(discarded: Callable[[Sequence[Entry], str], None]) -> None:
+    """Register the seals with the vault: they are counted, rotated and given up like all others.
+
+    `discarded` discards entries that are not genuine.
+    """
     needs = ("outbox__app_id", "outbox__level", "outbox__tenant_id")
     columns.register(columns.SealedColumn(Entry, "sealed", needs, binding, joins=("outbox",)))
     forget.register(_EntriesOfALostKey())
     unsettled = Entry.objects.exclude(state=Entry.State.DONE).select_related("outbox")
-    signed_tables.register(SignedTable(Entry, unsettled.all, _lacks))
+    held = unsettled.exclude(state=Entry.State.DISCARDED)
+    signed_tables.register(
+        SignedTable(Entry, unsettled.all, _lacks, fits=is_genuine, counted=held.all, discarded=discarded)
+    )
 
 
 def _lacks(entry: Entry) -> dict[str, Any]:
@@ -84,7 +91,7 @@ def _lacks(entry: Entry) -> dict[str, Any]:
 
 
 class _EntriesOfALostKey:
-    """`vault.forget.LostKeyHandler`: nobody can prove these entries, so they are not sent."""
+    """`vault.forget.LostKeyHandler`: no key proves these entries, so they are not sent."""
 
     label = "outbox.Entry"
 
@@ -95,8 +102,8 @@ class _EntriesOfALostKey:
             rows = columns.sealed_by(Entry, key_id).select_for_update(skip_locked=True).order_by("pk")
             lost = list(rows.values_list("pk", flat=True)[:_BATCH])
             mine = Entry.objects.filter(pk__in=lost)
-            waiting = mine.filter(state=Entry.State.WAITING)
-            waiting.update(state=Entry.State.REJECTED, error_code="seal_broken", error=KEY_LOST, settled_at=clock.now())
+            mine.reject_without_key(KEY_LOST, clock.now())
+            mine.empty()  # nobody can replay these
             mine.update(sealed=None)
             if lost:
                 audit.record("outbox.key_lost", actor=actor, subject="outbox", key_id=key_id, entries=len(lost))

@@ -3,7 +3,7 @@
 The record is the one that the call's path names: `PUT /contacts/{contactId}` and `POST /contacts/{contactId}/tags` are
 about `GET /contacts/{contactId}`. Reading it costs one call more, with a permit of the entry's lane.
 
-**What remains.** The vendor has no condition on a write, so a read and a write are two calls: what somebody changes
+**What remains.** The vendor has no condition on a write, so a read and a write are two calls: what a person changes
 between the two, within some tenths of a second, is overwritten all the same.
 """
 

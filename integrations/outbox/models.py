@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from integrations.core import masking
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
+from integrations.core.sql.known_values import known_values
 from integrations.core.tenant import Tenant, UserType
+from integrations.outbox.entry_queryset import EntryQuerySet
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 
@@ -20,16 +22,20 @@ LONGEST = 200  # characters of a key, and of an entity's name
 
 
 class TenantOutbox(AbstractPlan):
-    """The calls that wait for one tenant. `enabled` is false while an operator has paused it."""
+    """The calls that wait for one tenant. `enabled` is false while an operator has paused it (`outbox_pauses`)."""
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="outboxes")
-    level = models.CharField(max_length=8, choices=UserType.choices)
+    level = models.CharField("company or location", max_length=8, choices=UserType.choices)
     tenant_id = models.CharField("tenant", max_length=64, help_text="the location's or company's id")
+    mac = models.BinaryField(null=True, editable=False)
 
     objects = PlanManager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["app", "level", "tenant_id"], name="one_outbox_per_tenant")]
+        constraints = [
+            *known_values(level=UserType.values),
+            models.UniqueConstraint(fields=["app", "level", "tenant_id"], name="one_outbox_per_tenant"),
+        ]
         verbose_name = "outbox"
         verbose_name_plural = "outboxes"
 
@@ -63,33 +69,12 @@ class Run(AbstractRun):
         return f"run {self.pk} of {self.outbox}"
 
 
-class EntryQuerySet(models.QuerySet["Entry"]):
-    """Entries by what has to happen with them."""
-
-    def waiting(self) -> EntryQuerySet:
-        """Entries that are to be sent."""
-        return self.filter(state="waiting")
-
-    def ready(self) -> EntryQuerySet:
-        """Entries that may be sent now, the next one first: no earlier entry of their entity holds them."""
-        earlier = Entry.objects.filter(outbox=OuterRef("outbox"), entity=OuterRef("entity"), pk__lt=OuterRef("pk"))
-        held = Exists(earlier.filter(state__in=HOLDING)) | Exists(earlier.of_changed_records())
-        return self.waiting().filter(~held, outbox__enabled=True).order_by("pk")
-
-    def of_changed_records(self) -> EntryQuerySet:
-        """Entries that are not sent because the record holds other values than the app expected."""
-        return self.filter(state="conflict", found__isnull=False)
-
-    def unsettled(self) -> EntryQuerySet:
-        """Entries that were sent and have no answer."""
-        return self.filter(state__in=("sent", "unknown"))
-
-
 class Entry(models.Model):
     """One call that the app wants made. Entries of one `entity` are sent in the order in which they were put.
 
     The row is also the intent: `sent` is committed before the request leaves. One whose fate is unknown, one that
-    HighLevel rejected, and one whose record has changed hold the later entries of their entity until somebody decides.
+    HighLevel rejected, and one whose record has changed hold the later entries of their entity until an operator
+    decides.
     """
 
     PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {
@@ -101,6 +86,7 @@ class Entry(models.Model):
         "expected": masking.body,
         "found": masking.body,
         "error": masking.text,
+        "vendor_answer": masking.body,
     }
 
     class State(models.TextChoices):
@@ -122,7 +108,7 @@ class Entry(models.Model):
     operation = models.CharField(max_length=200)
     version = models.CharField(max_length=20, blank=True)
     lane = models.CharField(max_length=12, choices=[(lane.value, lane.value) for lane in Lane])
-    params = models.JSONField(default=dict, help_text="emptied when the entry is done")
+    params = models.JSONField(default=dict, help_text="emptied OUTBOX_REPLAY_DAYS after it is done")
     body = models.JSONField(null=True, blank=True, help_text="likewise")
     expected = models.JSONField(null=True, blank=True, help_text="fields of the record as the app knows them")
     found = models.JSONField(null=True, blank=True, help_text="the vendor's values of those that differ, if some do")
@@ -133,14 +119,29 @@ class Entry(models.Model):
     error_code = models.CharField(max_length=40, blank=True)
     error = models.CharField(max_length=300, blank=True, help_text="why it was rejected, or why its fate is unknown")
     trace_id = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True, blank=True)
-    settled_at = models.DateTimeField(null=True, blank=True)
+    vendor_answer = models.JSONField(
+        "HighLevel's answer", null=True, blank=True, help_text="what HighLevel answered, redacted"
+    )
+    # The database's default serves processes of the release before, which do not know the column.
+    put_in = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the run or webhook whose work put it, if one did",
+    )
+    created_at = models.DateTimeField("put")
+    sent_at = models.DateTimeField("sent", null=True, blank=True)
+    settled_at = models.DateTimeField("settled", null=True, blank=True)
 
     objects = EntryQuerySet.as_manager()
 
     class Meta:
         constraints = [
+            *known_values(
+                lane=[lane.value for lane in Lane],
+                state=["waiting", "sent", "done", "unknown", "rejected", "conflict", "discarded"],
+            ),
             models.UniqueConstraint(
                 fields=["outbox", "key"], condition=~Q(state="conflict"), name="one_entry_per_key_and_outbox"
             ),
@@ -164,13 +165,14 @@ class Entry(models.Model):
             ),
             models.Index(fields=["state", "id"], condition=~Q(state="done"), name="outbox_entry_open"),
             models.Index(fields=["settled_at"], name="outbox_entry_settled"),
+            models.Index(
+                fields=["settled_at"], condition=Q(state="done", sealed__isnull=False), name="outbox_entry_call_kept"
+            ),
             models.Index(fields=["trace_id"], condition=~Q(trace_id=""), name="outbox_entry_by_trace_id"),
+            models.Index(fields=["put_in"], condition=~Q(put_in=""), name="outbox_entry_by_put_in"),
         ]
         verbose_name = "outbox entry"
         verbose_name_plural = "outbox entries"
 
     def __str__(self) -> str:
         return f"{self.operation} ({self.key})"
-
-
-HOLDING = (Entry.State.SENT, Entry.State.UNKNOWN, Entry.State.REJECTED)

@@ -18,14 +18,15 @@ from functools import partial
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
+from integrations.core.runs import current_run
 from integrations.core.texts import storable_json
 from integrations.gateway import call_checks, target
 from integrations.gateway.fingerprint import fingerprint
-from integrations.outbox import entry_seal, entry_states, expected_values
+from integrations.outbox import entity_lock, entry_seal, entry_states, expected_values, outbox_pauses
 from integrations.outbox.models import LONGEST, Entry, TenantOutbox
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
@@ -74,15 +75,15 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
     content = [version, given["body"], *([given["expected"]] if given["expected"] else [])]
     mark = fingerprint(wanted.operation.key, given["params"], content)
     with transaction.atomic():
-        where = {"app": app, "level": tenant.user_type, "tenant_id": tenant.id}
-        box, _ = TenantOutbox.objects.get_or_create(**where, defaults={"created_at": now})
-        _wait_for_others(box, entity)
+        box = outbox_pauses.of_tenant(app, tenant, now)
+        entity_lock.take(box, entity)
         there = _entry_of(box, key, mark)
         if there is not None and there.fingerprint == mark:
             return there
         state = Entry.State.WAITING if there is None else Entry.State.CONFLICT
         columns = {"operation": operation, "version": version or "", "lane": lane.value, "fingerprint": mark}
-        entry = Entry(outbox=box, entity=entity, key=key, state=state, created_at=now, **columns, **given)
+        columns |= {"entity": entity, "key": key, "put_in": current_run.name()}
+        entry = Entry(outbox=box, state=state, created_at=now, **columns, **given)
         entry.sealed = entry_seal.sealed(entry, may_be_sent=there is None)
         entry.save(force_insert=True)
         if there is None:
@@ -95,7 +96,8 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
 def _entry_of(box: TenantOutbox, key: str, mark: str) -> Entry | None:
     """The entry that has this key. One whose record has changed gives way to another call of the app."""
     same = Entry.objects.filter(outbox=box, key=key)
-    changed = same.of_changed_records().select_for_update(of=("self",)).select_related("outbox").first()
+    rows = same.of_changed_records().select_for_update(of=("self",)).select_related("outbox")
+    changed: Entry | None = rows.first()
     if changed is not None and changed.fingerprint == mark:
         return changed
     if changed is not None:
@@ -112,9 +114,3 @@ def _checked(wanted: target.Target, params: dict[str, Any], body: Any) -> dict[s
     if size > LARGEST or len(wanted.operation.key) > _OPERATION or len(wanted.version.header or "") > _VERSION:
         raise BadRequest(f"{wanted.operation.key}: an entry of an outbox has at most {LARGEST // 1024} kB")
     return {"params": storable_json(params), "body": storable_json(body)}
-
-
-def _wait_for_others(box: TenantOutbox, entity: str) -> None:
-    """Entries of one entity get their numbers in the order of their commits: the lock lasts until the caller's."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [entity, box.pk])

@@ -7,13 +7,11 @@ from typing import Any
 
 from django.db.models import Case, Count, OuterRef, Q, Subquery, When
 
-from integrations.gateway.stats import anonymize
-from integrations.gateway.support.refused_call import RefusedCall
-from integrations.highlevel.http import api_errors
-from integrations.outbox.models import HOLDING, Entry, Run, TenantOutbox
+from integrations.gateway.support.refused_call import RefusedCall, of_row
+from integrations.outbox.entry_queryset import HOLDING
+from integrations.outbox.models import Entry, Run, TenantOutbox
 
 OPEN = (Entry.State.WAITING, Entry.State.SENT, Entry.State.UNKNOWN, Entry.State.REJECTED, Entry.State.CONFLICT)
-_REFUSALS = (400, 401, 403, 404, 422)  # statuses; the row of an entry keeps none
 TO_DECIDE = (Entry.State.UNKNOWN, Entry.State.REJECTED, Entry.State.CONFLICT)
 
 
@@ -46,19 +44,10 @@ def held_by() -> Case:
 
 
 def refused_call(entry: Entry) -> RefusedCall:
-    """The call of an entry that HighLevel rejected, as far as the row has it."""
-    return RefusedCall(
-        app=entry.outbox.app,
-        account=str(entry.outbox.tenant),
-        code=entry.error_code,
-        reason=next(filter(None, (api_errors.reason_of(status, entry.error) for status in _REFUSALS)), ""),
-        at=entry.settled_at,
-        operation=entry.operation,
-        version=entry.version,
-        source="an entry of the outbox",
-        trace_id=entry.trace_id,
-        words=anonymize.clean(entry.error),
-    )
+    """The call of an entry that HighLevel rejected or did not answer. The entry needs its outbox and app."""
+    box = entry.outbox
+    made = {"operation": entry.operation, "version": entry.version, "source": "an entry of the outbox"}
+    return of_row(entry, app=box.app, tenant=box.tenant, at=entry.settled_at, **made)
 
 
 def as_json(entry: Entry) -> dict[str, Any]:
@@ -72,7 +61,10 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "params": entry.params,
         "body": entry.body,
         "state": entry.state,
+        "error_code": entry.error_code,
         "error": entry.error,
+        "trace_id": entry.trace_id,
+        "vendor_answer": entry.vendor_answer,
         "expected": {name: (entry.expected or {}).get(name) for name in entry.found or {}},
         "found": entry.found or {},
         "created_at": entry.created_at.isoformat(),

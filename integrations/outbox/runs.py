@@ -12,16 +12,18 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from integrations.core import audit, clock
 from integrations.core.errors import (
+    NO_ANSWER,
     BadRequest,
     DestinationRefused,
     InstallGone,
     IntegrationError,
     RequestRejected,
     ScopeMissing,
+    SealBroken,
     ServerFault,
 )
 from integrations.core.process import stopping
@@ -29,7 +31,7 @@ from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway import client, fate, safe_writes, target
 from integrations.gateway.stats import attempt_hook
-from integrations.outbox import entry_seal, entry_states, expected_values
+from integrations.outbox import entry_seal, entry_states, expected_values, outbox_pauses
 from integrations.outbox.expected_values import RecordChanged
 from integrations.outbox.models import Entry, Run, TenantOutbox
 from integrations.quota.parking import queue
@@ -52,7 +54,8 @@ def advance(run_id: int) -> None:
 
 def start_due(now: datetime) -> list[int]:
     """Start a run for every due outbox that has none and is not paused; their ids."""
-    return [run.pk for run in TenantOutbox.objects.filter(enabled=True).start_due(now, limit=_BATCH)]
+    boxes = TenantOutbox.objects.filter(enabled=True)
+    return [run.pk for run in boxes.start_due(now, limit=_BATCH, refusal=outbox_pauses.refusal)]
 
 
 def wake_idle(now: datetime) -> int:
@@ -62,27 +65,6 @@ def wake_idle(now: datetime) -> int:
     installed = Exists(mine.filter(resource_id=OuterRef("tenant_id")))
     waiting = TenantOutbox.objects.filter(pk__in=Entry.objects.waiting().values("outbox"), enabled=True, due_at=None)
     return waiting.without_run().filter(installed, Exists(ready)).update(due_at=now)
-
-
-def pause(boxes: QuerySet[TenantOutbox], *, by: str) -> list[int]:
-    """Send nothing more of these outboxes until they are resumed; their ids."""
-    return _switch(boxes, enabled=False, by=by)
-
-
-def resume(boxes: QuerySet[TenantOutbox], *, by: str) -> list[int]:
-    """Send on; the ids of those that were paused."""
-    return _switch(boxes, enabled=True, by=by)
-
-
-def _switch(boxes: QuerySet[TenantOutbox], *, enabled: bool, by: str) -> list[int]:
-    with transaction.atomic():
-        audit.lock()
-        found = list(boxes.filter(enabled=not enabled).select_for_update(of=("self",)))
-        ids = [box.pk for box in found]
-        TenantOutbox.objects.filter(pk__in=ids).update(enabled=enabled, due_at=clock.now() if enabled else None)
-        for box in found:
-            audit.record(f"outbox.{'resumed' if enabled else 'paused'}", actor=by, subject=str(box))
-    return ids
 
 
 def take_due(limit: int, _now: datetime) -> list[int]:
@@ -113,12 +95,14 @@ class OutboxTurn(turn.Turn[Run]):
         installed = Installation.objects.installed().filter(app=box.app, user_type=box.level)
         if not installed.filter(resource_id=box.tenant_id).exists():
             raise InstallGone("the app was uninstalled")
-        for orphan in Entry.objects.filter(outbox=box, state=Entry.State.SENT):  # nobody waits for its answer
+        for orphan in Entry.objects.filter(outbox=box, state=Entry.State.SENT):  # no worker waits for its answer
             entry_states.lose(orphan, entry_states.WORKER_ENDED, clock.now())
         while clock.monotonic() < until and not stopping.is_requested():
-            entry = Entry.objects.filter(outbox=box).ready().first()
+            entry = Entry.objects.filter(outbox=box).ready().select_related("outbox").first()
             if entry is None:
                 return True
+            if not outbox_pauses.sends(entry.outbox):
+                raise SealBroken(outbox_pauses.NOT_OURS)
             self._send(entry)
         return False
 
@@ -189,10 +173,12 @@ class OutboxTurn(turn.Turn[Run]):
                 return client.call(entry.operation, params=entry.params, body=entry.body, **how)
         except Exception as error:
             if not intent.is_unknown or intent.is_safe:
-                entry_states.back(entry)
+                Entry.objects.of(entry).not_sent()
                 raise
-            said = str(error) if isinstance(error, IntegrationError) else type(error).__name__
-            entry_states.lose(entry, said, clock.now())
+            said, answer = type(error).__name__, NO_ANSWER
+            if isinstance(error, IntegrationError):
+                said, answer = str(error), error.vendor
+            entry_states.lose(entry, said, clock.now(), answer=answer)
             self.log("error", "fate_unknown", {"entry": entry.pk, "operation": entry.operation, "reason": said})
             return None
 
@@ -226,8 +212,7 @@ class _EntryIntent(fate.WriteWatcher):
         if not self.is_safe:
             with transaction.atomic():
                 self._turn.renew()
-                sent = Entry.objects.filter(pk=self._entry.pk, state__in=("waiting", "sent"))
-                if not sent.update(state=Entry.State.SENT, sent_at=clock.now()):
+                if not Entry.objects.of(self._entry).send(clock.now()):
                     raise _Withdrawn
 
 

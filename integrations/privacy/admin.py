@@ -32,7 +32,7 @@ _STATUS = {
 }
 _CANCEL = ActionDialog(
     title="Cancel this purge",
-    description="Nothing was deleted yet. The data stays until somebody asks for a purge again.",
+    description="Nothing was deleted yet. The data stays until an operator asks for a purge again.",
     form_class=None,
     form_submit_text="Cancel the purge",
 )

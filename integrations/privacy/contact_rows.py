@@ -27,12 +27,14 @@ from integrations.sync import suppression
 from integrations.sync.models import HistoryEntry, Record
 from integrations.sync.models import Run as SyncRun
 from integrations.sync.sealed_fields import FieldOpener
+from integrations.tenants.tenant_note import TenantNote
 from integrations.upserts import queries as upserts
 from integrations.upserts.models import UpsertRow
+from integrations.webhooks import event_mac
 from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 EMPTIED = {"purged": "on request of the person"}  # the payload of an emptied webhook
-_ENTRY = ("entity", "key", "params", "body", "answer", "error", "expected", "found")
+_ENTRY = ("entity", "key", "params", "body", "answer", "error", "vendor_answer", "expected", "found")
 _SHORTEST = 6  # characters of an address or number that is looked for
 _NOTED: dict[str, Any] = {"error": "", "vendor_answer": None, "checkpoint": {}}
 _ENDED = ~Q(status="running")
@@ -89,7 +91,10 @@ def _record(scope: Scope) -> QuerySet[Any]:
 def _events(scope: Scope) -> QuerySet[Any]:
     tenants = [*scope.mailboxes, "app"]
     boxes = list(Mailbox.objects.filter(tenant__in=tenants).values_list("pk", flat=True))
-    return mentioning(Event.objects.filter(mailbox__in=boxes), words(scope), "payload", "error")
+    mine, about = Event.objects.filter(mailbox__in=boxes), words(scope)
+    said = mentioning(FailedAttempt.objects.filter(event__in=mine.values("pk")), about, "error", "vendor_answer")
+    named = mentioning(mine, about, "payload", "error")
+    return mine.filter(Q(pk__in=named.values("pk")) | Q(pk__in=said.values("event")))
 
 
 def _triggers(scope: Scope) -> QuerySet[Any]:
@@ -102,7 +107,7 @@ def _calls(scope: Scope) -> QuerySet[Any]:
 
 
 def _sealed_requests(scope: Scope) -> QuerySet[Any]:
-    """Nobody can search in them for the contact, so those of all failed calls of the location go."""
+    """They cannot be searched for the contact, so those of all failed calls of the location go."""
     return Call.objects.filter(resource_id__in=scope.locations, request_sealed__isnull=False)
 
 
@@ -119,8 +124,13 @@ def _outbox_entries(scope: Scope) -> QuerySet[Any]:
 def _upsert_rows(scope: Scope) -> QuerySet[Any]:
     """Rows about the contact: those that wrote it, and those whose content, which is encrypted, mentions it."""
     mine = UpsertRow.objects.filter(upsert__level="Location", upsert__tenant_id__in=scope.locations)
-    said = mentioning(mine, words(scope), "record_id", "error", "vendor_message").values("pk")
+    said = mentioning(mine, words(scope), "record_id", "error", "vendor_message", "vendor_answer").values("pk")
     return mine.filter(Q(pk__in=said) | Q(pk__in=upserts.rows_that_say(mine, words(scope))))
+
+
+def _notes(scope: Scope) -> QuerySet[Any]:
+    """Notes of operators on its location that mention the contact."""
+    return mentioning(TenantNote.objects.filter(level="Location", tenant_id__in=scope.locations), words(scope), "text")
 
 
 def _job_runs(scope: Scope) -> QuerySet[Any]:
@@ -136,9 +146,10 @@ def _sync_runs(scope: Scope) -> QuerySet[Any]:
 def empty_events(ids: list[Any]) -> None:
     """Empty these webhooks. A pending one would bring the contact back: it counts as ignored."""
     rows = Event.objects.filter(pk__in=ids)
-    rows.filter(status__in=(Event.Status.PENDING, Event.Status.POISONED)).update(status=Event.Status.IGNORED)
+    rows.ignore_unhandled()
     rows.update(payload=EMPTIED, error="")
-    FailedAttempt.objects.filter(event__in=ids).update(error="")
+    event_mac.sign(rows)
+    FailedAttempt.objects.filter(event__in=ids).update(error="", vendor_answer=None)
 
 
 def _forget_requests(ids: list[Any]) -> None:
@@ -165,6 +176,7 @@ ALL: tuple[ContactRows, ...] = (
     ContactRows("gateway.Call requests", "sealed requests of failed calls", _sealed_requests, _forget_requests),
     ContactRows("jobs.Run", "job runs (emptied)", _job_runs, _empty_job_runs, _ENDED),
     ContactRows("sync.Run", "sync runs (emptied)", _sync_runs, _empty_sync_runs, _ENDED),
+    ContactRows("tenants.TenantNote", "notes of operators", _notes),
     ContactRows("exports.ExportPart", "exported files", tenant_rows.export_parts),
     ContactRows("sync.HistoryEntry", "history of records", _history_entries),
     ContactRows("sync.Record children", "records that belong to it", _children),

@@ -10,27 +10,27 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from integrations.privacy import holdings_of_ours
+from integrations.privacy import holdings_of_events, holdings_of_ours
 from integrations.privacy import tenant_rows as rows
 from integrations.privacy.holding import Holding
 from integrations.privacy.holdings_of_ours import RUN
 
 _ID = ("tenant_id",)
-_PLAN = ("resource", "position", "fields", "filters")
+_PLAN = ("resource", "variant", "position", "fields", "filters", "mac", "due_mac")
 
 _DECLARED: tuple[Holding, ...] = (
     Holding(
         model="outbox.Entry",
         title="outbox entries",
         rows=rows.outbox_entries,
-        personal=("entity", "key", "params", "body", "answer", "error", "expected", "found"),
+        personal=("entity", "key", "params", "body", "answer", "error", "vendor_answer", "expected", "found"),
         sealed=("sealed",),
-        other=("operation", "version", "fingerprint", "error_code", "trace_id"),
+        other=("operation", "version", "fingerprint", "error_code", "trace_id", "put_in"),
     ),
     Holding(
         model="outbox.Run", title="outbox runs", rows=rows.outbox_runs, personal=("error", "vendor_answer"), other=RUN
     ),
-    Holding(model="outbox.TenantOutbox", title="outboxes", rows=rows.outboxes, tenant=_ID),
+    Holding(model="outbox.TenantOutbox", title="outboxes", rows=rows.outboxes, tenant=_ID, other=("mac",)),
     Holding(
         model="jobs.Write",
         title="writes of jobs",
@@ -65,7 +65,7 @@ _DECLARED: tuple[Holding, ...] = (
         title="sync runs",
         rows=rows.sync_runs,
         personal=("error", "vendor_answer", "checkpoint"),
-        other=RUN,
+        other=(*RUN, "mac"),
     ),
     Holding(
         model="sync.Record",
@@ -94,7 +94,7 @@ _DECLARED: tuple[Holding, ...] = (
         model="upserts.UpsertRow",
         title="rows of bulk upserts",
         rows=rows.upsert_rows,
-        personal=("record_id", "error", "vendor_message"),
+        personal=("record_id", "error", "vendor_message", "vendor_answer"),
         sealed=("body",),
         other=("error_code", "trace_id"),
     ),
@@ -112,7 +112,7 @@ _DECLARED: tuple[Holding, ...] = (
         personal=("name",),
         tenant=_ID,
         sealed=("sealed",),
-        other=("operation", "version", "fields", "price", "stopped_because", "made_by"),
+        other=("operation", "version", "fields", "price", "stopped_because", "made_by", "made_in"),
     ),
     Holding(
         model="sync.HistoryEntry",
@@ -124,6 +124,13 @@ _DECLARED: tuple[Holding, ...] = (
     ),
     Holding(
         model="sync.RecordKey", title="data keys", rows=rows.data_keys, tenant=("location_id",), sealed=("sealed",)
+    ),
+    Holding(
+        model="sync.ChosenVariant",
+        title="chosen variants",
+        rows=rows.variants,
+        tenant=("location_id",),
+        other=("resource", "name", "filters", "mac"),
     ),
     Holding(model="sync.Plan", title="plans", rows=rows.plans, tenant=("location_id",), other=_PLAN),
     Holding(
@@ -140,28 +147,7 @@ _DECLARED: tuple[Holding, ...] = (
         counted=rows.problems_of_it_alone,
         other=("fingerprint", "subject", "code", "words", "fixed_by"),
     ),
-    Holding(
-        model="webhooks.FailedAttempt",
-        title="failed attempts of webhooks",
-        rows=rows.failed_attempts,
-        personal=("error",),
-        other=("error_code",),
-    ),
-    Holding(
-        model="webhooks.Event",
-        title="webhooks",
-        rows=rows.events,
-        personal=("payload", "error"),
-        other=("webhook_id", "type", "error_code", "trace_parent"),
-    ),
-    Holding(
-        model="webhooks.Mailbox",
-        title="mailboxes",
-        rows=rows.mailboxes,
-        counted=rows.all_mailboxes,
-        tenant=("tenant",),
-        other=("lease_owner",),
-    ),
+    *holdings_of_events.ALL,
     Holding(
         model="gateway.Call",
         title="failed and slow calls",
@@ -187,6 +173,21 @@ _DECLARED: tuple[Holding, ...] = (
     ),
     Holding(model="quota.Usage", title="calls by lane", rows=rows.lane_usage, tenant=("key",), other=("lane", "job")),
     Holding(
+        model="installs.EmbeddedVisit",
+        title="who opened the page inside HighLevel",
+        rows=rows.embedded_visits,
+        personal=("user_id",),
+        tenant=_ID,
+    ),
+    Holding(
+        model="tenants.TenantNote",
+        title="notes of operators",
+        rows=rows.notes,
+        personal=("text",),
+        tenant=_ID,
+        other=("made_by",),
+    ),
+    Holding(
         model="installs.InstallState",
         title="installations under way",
         rows=rows.install_states,
@@ -198,7 +199,7 @@ _DECLARED: tuple[Holding, ...] = (
         title="history of installations",
         rows=rows.changes,
         personal=("old", "new", "error"),
-        other=("event_id", "delivered"),
+        other=("event_id", "delivered", "mac"),
     ),
     Holding(
         model="tokens.Credential",

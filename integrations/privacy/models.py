@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
+from integrations.core.sql.known_values import known_values
 from integrations.core.tenant import Tenant, UserType
+
+
+class PurgeQuerySet(models.QuerySet["Purge"]):
+    """Purges by their status, and its changes."""
+
+    def active(self) -> PurgeQuerySet:
+        """Purges that wait or run."""
+        return self.filter(status__in=("waiting", "running"))
+
+    def begin(self, *, now: datetime, due_at: datetime, locations: Sequence[str], mac: bytes) -> int:
+        """Waiting to running. `locations` are those that are purged with a company."""
+        fields = {"begun_at": now, "due_at": due_at, "locations": locations, "mac": mac}
+        return self.filter(status="waiting").update(status="running", **fields)
+
+    def end(self, status: str, *, now: datetime, note: str, **fields: object) -> int:
+        """Active to complete or cancelled, with the contact's id emptied."""
+        emptied = {"due_at": None, "contact_id": "", "mac": None}
+        return self.active().update(status=status, finished_at=now, note=note[:300], **emptied, **fields)
 
 
 class Purge(models.Model):
@@ -23,26 +45,32 @@ class Purge(models.Model):
         CANCELLED = "cancelled", "cancelled"
 
     user_type = models.CharField(max_length=8, choices=UserType.choices)
-    tenant_id = models.CharField("tenant", max_length=64, db_index=True, help_text="companyId or locationId")
+    tenant_id = models.CharField("tenant", max_length=64, db_index=True, help_text="the company's or location's id")
     contact_id = models.CharField(max_length=64, blank=True, help_text="of a contact's purge; emptied at its end")
-    of_contact = models.BooleanField(default=False)
+    of_contact = models.BooleanField("of one contact", default=False)
     locations = models.JSONField(default=list, help_text="locations of a company that are purged with it")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     requested_by = models.CharField(max_length=200)
-    requested_at = models.DateTimeField()
-    begins_at = models.DateTimeField(help_text="end of the grace period")
-    begun_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    requested_at = models.DateTimeField("requested")
+    begins_at = models.DateTimeField("begins", help_text="end of the grace period")
+    begun_at = models.DateTimeField("begun", null=True, blank=True)
+    finished_at = models.DateTimeField("finished", null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="when a worker goes on with it")
     stage = models.PositiveSmallIntegerField(default=0, help_text="kind of data that is next")
     passes = models.PositiveIntegerField(default=0, help_text="how often all kinds were gone through")
     found_in_pass = models.PositiveBigIntegerField(default=0)
     counts = models.JSONField(default=dict, help_text="what was deleted, by kind of data")
     note = models.CharField(max_length=300, blank=True, help_text="why it was cancelled, or what it waits for")
-    receipt = models.BigIntegerField(null=True, blank=True, help_text="number of the entry of the audit trail")
+    mac = models.BinaryField(null=True, editable=False)
+    receipt = models.BigIntegerField(
+        "entry of the audit trail", null=True, blank=True, help_text="number of the entry of the audit trail"
+    )
+
+    objects = PurgeQuerySet.as_manager()
 
     class Meta:
         constraints = [
+            *known_values(user_type=UserType.values, status=["waiting", "running", "complete", "cancelled"]),
             models.UniqueConstraint(
                 fields=["user_type", "tenant_id", "contact_id"],
                 condition=Q(status__in=["waiting", "running"]),

@@ -6,7 +6,8 @@ data back. A contact is purged while its location goes on; what keeps it out aft
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from django.db import IntegrityError, transaction
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.tenant import Tenant, UserType
-from integrations.privacy import purge_scope, purge_stages
+from integrations.privacy import purge_mac, purge_scope, purge_stages
 from integrations.privacy.models import Purge
 from integrations.privacy.purge_scope import Scope
 from integrations.tenants.installation_change import InstallationChange
@@ -45,7 +46,7 @@ def request(tenant: Tenant, *, actor: str, contact: str = "", at_once: bool = Fa
     begins_at = now if at_once else now + grace()
     try:
         with transaction.atomic():
-            purge = Purge.objects.create(
+            purge = Purge(
                 user_type=tenant.user_type,
                 tenant_id=tenant.id,
                 contact_id=contact,
@@ -55,6 +56,8 @@ def request(tenant: Tenant, *, actor: str, contact: str = "", at_once: bool = Fa
                 begins_at=begins_at,
                 due_at=begins_at,
             )
+            purge.mac = purge_mac.of(purge)
+            purge.save(force_insert=True)
             _record("purge.requested", purge, actor, begins_at=begins_at.isoformat())
     except IntegrityError:
         raise BadRequest("this purge is asked for already: see manage.py purge list") from None
@@ -88,10 +91,9 @@ def cancel(purge: Purge, *, actor: str) -> None:
 
 
 def end(purge: Purge, status: str, *, note: str = "", was: str | None = None, **fields: object) -> bool:
-    """End a purge that has this status, or any active one. It names nobody from then on. False when it ended before."""
-    rows = Purge.objects.filter(pk=purge.pk, status__in=[was] if was else [Status.WAITING, Status.RUNNING])
-    emptied: dict[str, object] = {"due_at": None, "contact_id": "", "finished_at": clock.now(), "note": note[:300]}
-    return bool(rows.update(status=status, **emptied | fields))
+    """End a purge that has this status, or any active one. It names no person then. False when it ended before."""
+    rows = Purge.objects.filter(pk=purge.pk, **({"status": was} if was else {}))
+    return bool(rows.end(status, now=clock.now(), note=note, **fields))
 
 
 def called_off(purge: Purge, live: list[str]) -> None:
@@ -101,14 +103,27 @@ def called_off(purge: Purge, live: list[str]) -> None:
             _record("purge.cancelled", purge, "system", reason="installed again", tenants=live)
 
 
+def refuse(purges: Iterable[Purge], by: str) -> None:
+    """End purges that no operator asked for here. What they say of who asked is not repeated."""
+    with transaction.atomic():
+        for purge in purges:
+            if end(purge, Status.CANCELLED, note=purge_mac.NOT_OURS):
+                _record("purge.refused", purge, by, reason="its row is not of this application")
+
+
 def after_uninstall(change: InstallationChange) -> None:
     """Lifecycle hook: ask for the purge of a tenant whose last app was uninstalled. A waiting one waits anew."""
     tenant, now = change.installation.tenant, clock.now()
     if installed(purge_scope.of(tenant)):
         return
     begins_at = now + grace()
-    waiting = Purge.objects.filter(user_type=tenant.user_type, tenant_id=tenant.id, of_contact=False)
-    if not waiting.filter(status=Status.WAITING).update(begins_at=begins_at, due_at=begins_at):
+    asked = Purge.objects.filter(user_type=tenant.user_type, tenant_id=tenant.id, of_contact=False)
+    waiting = list(asked.filter(status=Status.WAITING).select_for_update())
+    for purge in filter(purge_mac.fits, waiting):
+        purge.begins_at = purge.due_at = begins_at
+        purge.mac = purge_mac.of(purge)
+        purge.save(update_fields=["begins_at", "due_at", "mac"])
+    if not waiting:
         try:
             request(tenant, actor=AUTOMATIC)
         except BadRequest:
@@ -119,8 +134,3 @@ def _record(action: str, purge: Purge, actor: str, **detail: object) -> None:
     audit.record(
         action, actor=actor, subject=purge.tenant.audit_subject, purge=purge.pk, of_contact=purge.of_contact, **detail
     )
-
-
-def waiting_days(purge: Purge, now: datetime) -> int:
-    """Full days until the purge begins."""
-    return max(0, (purge.begins_at - now).days)

@@ -22,7 +22,7 @@ from django.db import transaction
 
 from integrations.core import audit, clock, dispatch
 from integrations.core.observing import log_scope
-from integrations.privacy import contact_rows, purge_requests, purge_scope, purge_stages
+from integrations.privacy import contact_rows, purge_mac, purge_requests, purge_scope, purge_stages
 from integrations.privacy.models import Purge
 from integrations.privacy.purge_scope import Scope
 from integrations.privacy.purge_stages import PurgeStage
@@ -51,7 +51,7 @@ def scope_of(purge: Purge) -> Scope:
 
 def _step(purge_id: int) -> bool:
     """Begin the purge, or handle one batch of its stage. False when nothing is to be done now."""
-    purge = Purge.objects.filter(pk=purge_id, status__in=(Status.WAITING, Status.RUNNING)).first()
+    purge = Purge.objects.active().filter(pk=purge_id).first()
     if purge is None or purge.begins_at > clock.now():
         return False
     with log_scope.scope(tenant=purge.tenant.mailbox_key, purge=purge.pk):
@@ -59,6 +59,10 @@ def _step(purge_id: int) -> bool:
 
 
 def _advance(purge: Purge) -> bool:
+    if not purge_mac.fits(purge):
+        log.error("purge.not_ours", purge=purge.pk)
+        purge_requests.refuse([purge], "system")
+        return False
     scope = scope_of(purge)
     if not purge.of_contact and (live := purge_requests.installed(scope)):
         purge_requests.called_off(purge, live)
@@ -77,11 +81,9 @@ def _begin(purge: Purge, scope: Scope) -> bool:
         if purge.of_contact:
             for resource, record_id in contact_rows.suppressed(scope):
                 suppression.suppress(purge.tenant_id, resource, [record_id], now)
-        begun = Purge.objects.filter(pk=purge.pk, status=Status.WAITING).update(
-            status=Status.RUNNING,
-            begun_at=now,
-            locations=sorted(scope.locations - {purge.tenant_id}),
-            due_at=now + dispatch.LOST_AFTER,
+        purge.begun_at, purge.locations = now, sorted(scope.locations - {purge.tenant_id})
+        begun = Purge.objects.filter(pk=purge.pk).begin(
+            now=now, due_at=now + dispatch.LOST_AFTER, locations=purge.locations, mac=purge_mac.of(purge)
         )
     return bool(begun)
 
@@ -99,8 +101,8 @@ def _batch(purge: Purge, scope: Scope, stage: PurgeStage) -> bool:
         row.found_in_pass += removed
         if removed < purge_stages.BATCH or outside is not None:
             row.stage += 1
-        row.due_at = clock.now() + dispatch.LOST_AFTER
-        row.save(update_fields=["counts", "found_in_pass", "stage", "due_at"])
+        row.due_at, row.mac = clock.now() + dispatch.LOST_AFTER, purge_mac.of(row)
+        row.save(update_fields=["counts", "found_in_pass", "stage", "due_at", "mac"])
     return True
 
 
@@ -125,9 +127,10 @@ def _end_pass(purge: Purge, scope: Scope, stages: Sequence[PurgeStage]) -> bool:
 
 
 def _locked(purge: Purge) -> Purge | None:
-    """The row, locked; None while another worker has it, or after its end."""
+    """The row, locked; None while another worker has it, after its end, or when another program has written to it."""
     rows = Purge.objects.select_for_update(skip_locked=True).filter(pk=purge.pk, status=Status.RUNNING)
-    return rows.first()
+    row = rows.first()
+    return row if row is not None and purge_mac.fits(row) else None
 
 
 def _complete(purge: Purge, scope: Scope) -> None:

@@ -10,9 +10,10 @@ from integrations.core.tenant import Tenant
 from integrations.exports.models import Export, ExportChunk, ExportPart
 from integrations.gateway.models import Call
 from integrations.gateway.models import Usage as ApiUsage
-from integrations.installs.models import InstallState
+from integrations.installs.models import EmbeddedVisit, InstallState
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule, Trigger, Write
+from integrations.modules.models import TriggerSubscription
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.outbox.models import Run as OutboxRun
 from integrations.privacy.holding import as_texts, contains
@@ -20,10 +21,11 @@ from integrations.privacy.purge_scope import Scope
 from integrations.problems.models import AffectedTenant, Problem
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
-from integrations.sync.models import HistoryEntry, Plan, Record, RecordKey
+from integrations.sync.models import ChosenVariant, HistoryEntry, Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Company, Installation, Location
+from integrations.tenants.tenant_note import TenantNote
 from integrations.tokens.models import Credential
 from integrations.upserts.models import Run as UpsertRun
 from integrations.upserts.models import Upsert, UpsertRow
@@ -79,37 +81,37 @@ def outbox_runs(scope: Scope) -> Rows:
 
 
 def sync_runs(scope: Scope) -> Rows:
-    """Sync runs of the locations."""
-    return SyncRun.objects.filter(plan__location_id__in=scope.locations)
+    """Sync runs of the locations and companies."""
+    return SyncRun.objects.filter(plan__location_id__in=scope.ids)
 
 
 def records(scope: Scope) -> Rows:
-    """Synced records of the locations, tombstones included."""
-    return Record.objects.filter(location_id__in=scope.locations)
+    """Synced records of the locations and companies, tombstones included."""
+    return Record.objects.filter(location_id__in=scope.ids)
 
 
 def history_entries(scope: Scope) -> Rows:
-    """The history of the locations' records."""
-    return HistoryEntry.objects.filter(location_id__in=scope.locations)
+    """The history of these records."""
+    return HistoryEntry.objects.filter(location_id__in=scope.ids)
 
 
 def export_parts(scope: Scope) -> Rows:
-    """Exported files that may have data of the locations: all that are not of other locations alone."""
-    mine = Q(run__export__locations=[]) | Q(run__export__locations__overlap=sorted(scope.locations))
-    return ExportPart.objects.filter(mine) if scope.locations else ExportPart.objects.none()
+    """Exported files that may have data of these tenants: all that are not of other ones alone."""
+    mine = Q(run__export__locations=[]) | Q(run__export__locations__overlap=sorted(scope.ids))
+    return ExportPart.objects.filter(mine)
 
 
 def exports(scope: Scope) -> Rows:
-    """Exports of these locations alone."""
-    return Export.objects.filter(locations__contained_by=sorted(scope.locations)).exclude(locations=[])
+    """Exports of these tenants alone."""
+    return Export.objects.filter(locations__contained_by=sorted(scope.ids)).exclude(locations=[])
 
 
 def blank_exports(scope: Scope) -> int:
-    """Take the locations out of exports that name others, too."""
-    rows = Export.objects.filter(locations__overlap=sorted(scope.locations)).exclude(pk__in=exports(scope).values("pk"))
+    """Take these tenants out of exports that name others, too."""
+    rows = Export.objects.filter(locations__overlap=sorted(scope.ids)).exclude(pk__in=exports(scope).values("pk"))
     changed = list(rows)
     for row in changed:
-        row.locations = [one for one in row.locations if one not in scope.locations]
+        row.locations = [one for one in row.locations if one not in scope.ids]
     return Export.objects.bulk_update(changed, ["locations"])
 
 
@@ -134,13 +136,23 @@ def upsert_runs(scope: Scope) -> Rows:
 
 
 def data_keys(scope: Scope) -> Rows:
-    """The keys that encrypt fields of the locations' records."""
-    return RecordKey.objects.filter(pk__in=scope.locations)
+    """The keys that encrypt fields of their records."""
+    return RecordKey.objects.filter(pk__in=scope.ids)
+
+
+def trigger_subscriptions(scope: Scope) -> Rows:
+    """Workflows of the locations that wait for triggers."""
+    return TriggerSubscription.objects.filter(location_id__in=scope.ids)
+
+
+def variants(scope: Scope) -> Rows:
+    """Variants that were chosen for the locations and companies themselves."""
+    return ChosenVariant.objects.filter(location_id__in=scope.ids)
 
 
 def plans(scope: Scope) -> Rows:
-    """Sync plans of the locations."""
-    return Plan.objects.filter(location_id__in=scope.locations)
+    """Sync plans of the locations and companies."""
+    return Plan.objects.filter(location_id__in=scope.ids)
 
 
 def events(scope: Scope) -> Rows:
@@ -156,6 +168,16 @@ def events(scope: Scope) -> Rows:
 def failed_attempts(scope: Scope) -> Rows:
     """Failed attempts of these webhooks."""
     return FailedAttempt.objects.filter(event__in=events(scope).values("pk"))
+
+
+def notes(scope: Scope) -> Rows:
+    """What operators wrote about the tenant."""
+    return TenantNote.objects.filter(scope.by("level", "tenant_id"))
+
+
+def embedded_visits(scope: Scope) -> Rows:
+    """Who opened the tenant's page inside HighLevel."""
+    return EmbeddedVisit.objects.filter(scope.by("level", "tenant_id"))
 
 
 def affected(scope: Scope) -> Rows:

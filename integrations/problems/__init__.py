@@ -5,5 +5,5 @@ Twice a minute `roll_up` reads what was recorded since and counts it by cause (`
 when it happens, and a hundred thousand of one cause are a few updates of one row.
 
 An operator sees a problem once, however many tenants it has: tries all of its failures again, mutes it, gives it to
-somebody, or calls it fixed. A problem that was fixed and is seen again is open again.
+an operator, or calls it fixed. A problem that was fixed and is seen again is open again.
 """

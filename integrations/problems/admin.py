@@ -78,8 +78,8 @@ class ProblemAdmin(ReadOnlyAdmin):
 
     personal = {"words": masking.text}
     list_display = ("what", "error_words", "state_label", "how_often", "seen", "taken_by")
-    list_filter = (StateFilter, "kind", MineFilter)
-    list_select_related = ("assignee",)
+    list_filter = (StateFilter, "kind", "app", MineFilter)
+    list_select_related = ("assignee", "app")
     sortable_by = ("how_often", "seen")
     search_fields = ("subject",)  # only shows the search box; `get_search_results` does the search
     search_help_text = "An operation, job, resource or type of event, words of the error, or a whole tenant id"
@@ -131,8 +131,9 @@ class ProblemAdmin(ReadOnlyAdmin):
 
     @display(description="what fails", ordering="subject", header=True)
     def what(self, problem: Problem) -> tuple[str, str]:
-        """Column: the subject above the kind."""
-        return problem.subject.replace("_", " "), problem.get_kind_display()
+        """Column: the subject above the kind and the app."""
+        kind = problem.get_kind_display()
+        return problem.subject.replace("_", " "), f"{kind}, {problem.app}" if problem.app else kind
 
     @display(description="error")
     def error_words(self, problem: Problem) -> SafeString:

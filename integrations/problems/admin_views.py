@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
-from integrations.core import clock
+from integrations.core import clock, texts
 from integrations.core.admin import operator
 from integrations.core.pages.bulk_actions import ChosenRows
 from integrations.problems import decisions, next_try
@@ -25,7 +25,6 @@ from integrations.problems.models import Problem
 from integrations.problems.next_try import NextTry
 
 LONGEST = timedelta(days=366)
-_LARGEST = 2**63 - 1
 
 
 def may_decide(request: HttpRequest) -> bool:
@@ -100,9 +99,7 @@ def _problem(request: HttpRequest, object_id: str) -> Problem:
     """The problem, for who may decide about it."""
     if not may_decide(request):
         raise PermissionDenied
-    number = unquote(object_id)
-    fits = number.isascii() and number.isdecimal() and int(number) <= _LARGEST
-    return get_object_or_404(Problem, pk=number if fits else None)
+    return get_object_or_404(Problem, pk=texts.whole(unquote(object_id)))
 
 
 def _page(problem: Problem) -> HttpResponse:

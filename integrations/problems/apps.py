@@ -10,3 +10,4 @@ class ProblemsConfig(AppConfig):
 
     name = "integrations.problems"
     label = "problems"
+    verbose_name = "Problems"

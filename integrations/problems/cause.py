@@ -1,6 +1,6 @@
 """The cause of a failure: what two failures have in common that one repair would end.
 
-Two failures have one cause if kind, subject, error code and HTTP status are the same, and the words of the error too,
+Two failures have one cause if app, kind, subject, error code and HTTP status are the same, and the error's words, too,
 once ids, numbers, quoted texts, addresses and telephone numbers are out of them. So the words of a problem name no
 tenant and no person.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from integrations.core import masking
 from integrations.problems.models import FailureKind
+from integrations.tenants.models import App
 
 LONGEST = 300
 _READ = 1_000  # characters of an error that are looked at
@@ -41,6 +42,7 @@ class RecordedFailure:
     row: int
     status: int | None = None
     trace_id: str = ""
+    app_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,38 @@ class Cause:
     code: str
     status: int | None
     words: str
+    app_id: int | None = None
+    of_first_app: bool = True
 
     @property
     def fingerprint(self) -> str:
-        """A stable key of the cause."""
+        """A stable key of the cause. That of the first app is the one of before causes knew their app."""
         parts = [self.kind, self.subject, self.code, self.status, self.words]
+        parts += [] if self.of_first_app else [self.app_id]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def without_words(self) -> Cause:
         """The cause of failures whose words differ too much to be told apart."""
-        return Cause(self.kind, self.subject, self.code, self.status, "")
+        return replace(self, words="")
 
 
-def of(failure: RecordedFailure) -> Cause:
-    """The cause of a failure."""
-    return Cause(failure.kind.value, failure.subject[:200], failure.code, failure.status, common_words(failure.words))
+def first_app() -> int | None:
+    """The key of the oldest app here; None without any."""
+    return App.objects.order_by("pk").values_list("pk", flat=True).first()
+
+
+def of(failure: RecordedFailure, first: int | None) -> Cause:
+    """The cause of a failure. `first` is the key of the first app."""
+    return Cause(
+        failure.kind.value,
+        failure.subject[:200],
+        failure.code,
+        failure.status,
+        common_words(failure.words),
+        failure.app_id,
+        of_first_app=failure.app_id in (None, first),
+    )
 
 
 def common_words(text: str) -> str:

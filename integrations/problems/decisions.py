@@ -26,7 +26,7 @@ def reopen(problems: Iterable[Problem], now: datetime, *, by: str) -> int:
 
 
 def mute(problems: Iterable[Problem], until: datetime, *, by: str) -> int:
-    """Tell nobody of them until then; how many."""
+    """Send no alert of them until then; how many."""
     words = f"{until:%Y-%m-%d %H:%M} UTC"
     return _decide("muted", problems, by, lambda pk: _change(pk, to={"muted_until": until}), until=words)
 

@@ -23,10 +23,20 @@ _NAMES = {
     FailureKind.UPSERT_ROW: "upserts_upsertrow",
 }
 
+# The lists that can be filtered by app, and the path to it.
+_APPS = {
+    FailureKind.CALL: "app",
+    FailureKind.EVENT: "app",
+    FailureKind.JOB: "schedule__app",
+    FailureKind.CREDENTIAL: "app",
+    FailureKind.EXPORT: "app",
+    FailureKind.UPSERT: "app",
+}
+
 
 def list_url(problem: Problem) -> str:
     """The list of the rows that fail with the problem's subject and code; empty when no such page is registered."""
-    chosen = {name: value for name, value in _chosen(problem).items() if value}
+    chosen = {name: value for name, value in (_chosen(problem) | _of_app(problem)).items() if value}
     return _url("changelist", problem, query=urlencode(chosen))
 
 
@@ -52,6 +62,12 @@ def _chosen(problem: Problem) -> dict[str, str]:
         FailureKind.UPSERT_ROW: {"state__exact": "unknown"},
     }
     return by_kind.get(FailureKind(problem.kind), {})
+
+
+def _of_app(problem: Problem) -> dict[str, str]:
+    """The filter by the problem's app, on the lists that have one."""
+    path = _APPS.get(FailureKind(problem.kind))
+    return {f"{path}__id__exact": str(problem.app_id)} if path and problem.app_id else {}
 
 
 def _url(page: str, problem: Problem, *arguments: object, query: str = "") -> str:

@@ -68,22 +68,34 @@ def _call(call: Call) -> RecordedFailure:
     kind, moment = FailureKind.CALL, call.at
     words = call.message.removesuffix(f" (trace id {call.trace_id})")
     return RecordedFailure(
-        kind, call.operation, call.code, words, call.resource_id, moment, call.pk, call.status, call.trace_id
+        kind,
+        call.operation,
+        call.code,
+        words,
+        call.resource_id,
+        moment,
+        call.pk,
+        call.status,
+        call.trace_id,
+        call.app_id,
     )
 
 
 def of_event(event: Event) -> RecordedFailure:
     """The last failure of an event."""
     at = event.processed_at or event.due_at
-    return RecordedFailure(
-        FailureKind.EVENT, event.type, event.error_code, event.error, _tenant_of(event), at, event.pk
-    )
+    return _of_event(event, event.error_code, event.error, at)
 
 
 def _attempt(attempt: FailedAttempt) -> RecordedFailure:
-    event = attempt.event
-    code, words = attempt.error_code, attempt.error
-    return RecordedFailure(FailureKind.EVENT, event.type, code, words, _tenant_of(event), attempt.at, event.pk)
+    return _of_event(attempt.event, attempt.error_code, attempt.error, attempt.at, attempt.trace_id)
+
+
+def _of_event(event: Event, code: str, words: str, at: datetime, trace_id: str = "") -> RecordedFailure:
+    tenant_id, app_id = _tenant_of(event), event.app_id
+    return RecordedFailure(
+        FailureKind.EVENT, event.type, code, words, tenant_id, at, event.pk, trace_id=trace_id, app_id=app_id
+    )
 
 
 def _tenant_of(event: Event) -> str:
@@ -91,40 +103,42 @@ def _tenant_of(event: Event) -> str:
     return tenant.id if tenant else ""
 
 
-def _run(kind: FailureKind, subject: str, tenant_id: str, run: Any) -> RecordedFailure:
-    at = run.finished_at or run.started_at
-    return RecordedFailure(kind, subject, run.error_code, run.error, tenant_id, at, run.pk, trace_id=run.trace_id)
+def _run(kind: FailureKind, subject: str, tenant_id: str, run: Any, app_id: int) -> RecordedFailure:
+    at, trace_id = run.finished_at or run.started_at, run.trace_id
+    return RecordedFailure(
+        kind, subject, run.error_code, run.error, tenant_id, at, run.pk, trace_id=trace_id, app_id=app_id
+    )
 
 
 def of_sync_run(run: SyncRun) -> RecordedFailure:
     """The failure of a sync run."""
-    return _run(FailureKind.SYNC, run.plan.resource, run.plan.location_id, run)
+    return _run(FailureKind.SYNC, run.plan.resource, run.plan.location_id, run, run.plan.app_id)
 
 
 def of_job_run(run: JobRun) -> RecordedFailure:
     """The failure of a job's run."""
-    return _run(FailureKind.JOB, run.schedule.job, run.schedule.tenant_id, run)
+    return _run(FailureKind.JOB, run.schedule.job, run.schedule.tenant_id, run, run.schedule.app_id)
 
 
 def _outbox_run(run: OutboxRun) -> RecordedFailure:
-    return _run(FailureKind.OUTBOX, "sending", run.outbox.tenant_id, run)
+    return _run(FailureKind.OUTBOX, "sending", run.outbox.tenant_id, run, run.outbox.app_id)
 
 
 def of_trigger(trigger: Trigger) -> RecordedFailure:
     """Why an event was set aside for a job."""
     schedule, at = trigger.schedule, trigger.set_aside_at
     assert at is not None, "a row of this source was set aside"
-    code, words = trigger.error_code, trigger.error
-    return RecordedFailure(FailureKind.JOB_EVENT, schedule.job, code, words, schedule.tenant_id, at, trigger.pk)
+    code, words, tenant_id, app_id = trigger.error_code, trigger.error, schedule.tenant_id, schedule.app_id
+    return RecordedFailure(FailureKind.JOB_EVENT, schedule.job, code, words, tenant_id, at, trigger.pk, app_id=app_id)
 
 
 def of_credential(row: Credential) -> RecordedFailure:
     """The last failure of a credential's refresh."""
     at = row.last_error_at or row.created_at
     subject, code = f"{row.get_kind_display()} of a {row.user_type.lower()}", row.last_error_code
-    trace_id = row.last_trace_id[:64]
+    trace_id, app_id = row.last_trace_id[:64], row.app_id
     return RecordedFailure(
-        FailureKind.CREDENTIAL, subject, code, row.last_error, row.resource_id, at, row.pk, trace_id=trace_id
+        FailureKind.CREDENTIAL, subject, code, row.last_error, row.resource_id, at, row.pk, None, trace_id, app_id
     )
 
 
@@ -134,27 +148,29 @@ def of_entry(entry: Entry) -> RecordedFailure:
     at = entry.created_at if conflict else entry.settled_at or entry.created_at
     code = "conflict" if conflict else entry.error_code
     words = "another entry with this key asks for something else" if conflict else entry.error
-    tenant_id = entry.outbox.tenant_id
+    tenant_id, app_id = entry.outbox.tenant_id, entry.outbox.app_id
     return RecordedFailure(
-        FailureKind.ENTRY, entry.operation, code, words, tenant_id, at, entry.pk, trace_id=entry.trace_id
+        FailureKind.ENTRY, entry.operation, code, words, tenant_id, at, entry.pk, None, entry.trace_id, app_id
     )
 
 
 def _write(write: Write) -> RecordedFailure:
     at = write.settled_at or write.sent_at
-    tenant_id = write.schedule.tenant_id
-    return RecordedFailure(FailureKind.WRITE, write.operation, "fate_unknown", write.reason, tenant_id, at, write.pk)
+    tenant_id, app_id, code = write.schedule.tenant_id, write.schedule.app_id, "fate_unknown"
+    return RecordedFailure(
+        FailureKind.WRITE, write.operation, code, write.reason, tenant_id, at, write.pk, app_id=app_id
+    )
 
 
 def _export_run(run: ExportRun) -> RecordedFailure:
     """The row is the export: a run has no page."""
-    failed = _run(FailureKind.EXPORT, run.export.form, "", run)
+    failed = _run(FailureKind.EXPORT, run.export.form, "", run, run.export.app_id)
     return replace(failed, row=run.export_id)
 
 
 def _upsert_run(run: UpsertRun) -> RecordedFailure:
     """The row is the upsert: a run has no page."""
-    failed = _run(FailureKind.UPSERT, run.upsert.operation, run.upsert.tenant_id, run)
+    failed = _run(FailureKind.UPSERT, run.upsert.operation, run.upsert.tenant_id, run, run.upsert.app_id)
     return replace(failed, row=run.upsert_id)
 
 
@@ -163,7 +179,9 @@ def _upsert_row(row: UpsertRow) -> RecordedFailure:
     assert at is not None, "a row of this source was sent"
     words, tenant_id = row.error, upsert.tenant_id
     kind, code = FailureKind.UPSERT_ROW, "fate_unknown"
-    return RecordedFailure(kind, upsert.operation, code, words, tenant_id, at, row.pk, trace_id=row.trace_id)
+    return RecordedFailure(
+        kind, upsert.operation, code, words, tenant_id, at, row.pk, None, row.trace_id, upsert.app_id
+    )
 
 
 def set_aside() -> QuerySet[Trigger]:
@@ -190,7 +208,7 @@ def failed_job_runs() -> QuerySet[JobRun]:
 
 
 def held_entries() -> QuerySet[Entry]:
-    """Entries that somebody has to decide about."""
+    """Entries that an operator has to decide about."""
     decided = Q(state__in=(Entry.State.REJECTED, Entry.State.UNKNOWN))
     changed = Q(state=Entry.State.CONFLICT, found__isnull=False)
     return Entry.objects.filter(decided | changed).select_related("outbox")

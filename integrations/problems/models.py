@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from integrations.core.sql.known_values import known_values
+from integrations.tenants.models import App
+
 
 class FailureKind(models.TextChoices):
     """What failed."""
@@ -43,9 +46,15 @@ class ProblemQuerySet(models.QuerySet["Problem"]):
 
 
 class Problem(models.Model):
-    """One cause of failures: kind, subject, error code, HTTP status and the words of the error without what differs."""
+    """One cause of failures of one app: kind, subject, error code, HTTP status, and the words of the error without what
+    differs. `app` is empty for one that was last seen before problems knew their app.
+    """
 
     fingerprint = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the cause")
+    # No constraint and no index: the table is small, and both would lock that of the apps while they are added.
+    app = models.ForeignKey(
+        App, on_delete=models.CASCADE, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
     kind = models.CharField(max_length=12, choices=FailureKind.choices)
     subject = models.CharField(max_length=200, help_text="the operation, type of event, resource or job")
     code = models.CharField("error", max_length=40, blank=True)
@@ -53,22 +62,30 @@ class Problem(models.Model):
     words = models.CharField(max_length=300, blank=True, help_text="of the error, without ids, numbers and names")
     count = models.PositiveBigIntegerField("failures", default=0)
     tenants = models.PositiveIntegerField(default=0)
-    first_seen = models.DateTimeField()
-    last_seen = models.DateTimeField(db_index=True)
+    first_seen = models.DateTimeField("first seen")
+    last_seen = models.DateTimeField("last seen", db_index=True)
     opened_at = models.DateTimeField(
-        db_index=True, help_text="when it was first seen, or seen again after it was fixed"
+        "open since", db_index=True, help_text="when it was first seen, or seen again after it was fixed"
     )
-    reopened = models.PositiveIntegerField(default=0, help_text="how often it was seen again after it was fixed")
-    fixed_at = models.DateTimeField(null=True, blank=True)
+    reopened = models.PositiveIntegerField(
+        "times it came back", default=0, help_text="how often it was seen again after it was fixed"
+    )
+    fixed_at = models.DateTimeField("fixed", null=True, blank=True)
     fixed_by = models.CharField(max_length=200, blank=True)
     muted_until = models.DateTimeField(null=True, blank=True)
     assignee = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name="taken by",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     objects = ProblemQuerySet.as_manager()
 
     class Meta:
+        constraints = known_values(kind=FailureKind.values)
         indexes = [models.Index(fields=["kind", "subject", "code"], name="problem_by_subject")]
 
     def __str__(self) -> str:

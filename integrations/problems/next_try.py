@@ -49,10 +49,12 @@ class NextTry:
 
     def _failing_so(self, problem: Problem) -> Iterator[Any]:
         """The rows whose failure has the cause of the problem."""
-        others = _others(problem)
+        others, first = _others(problem), cause.first_app()
         newest = self.failing(problem).order_by("-pk")[:_LOOKED_AT]
         for row in newest.iterator(chunk_size=2_000):
-            found = cause.of(self.failure(row))
+            found = cause.of(self.failure(row), first)
+            if problem.app_id not in (None, found.app_id):
+                continue
             if found.fingerprint == problem.fingerprint or (others is not None and _is_left(found, others)):
                 yield row
 
@@ -99,7 +101,7 @@ def _credentials(problem: Problem) -> QuerySet[Credential]:
 
 
 def _entries(problem: Problem) -> QuerySet[Entry]:
-    """Not those whose record has changed: each would overwrite what nobody has looked at."""
+    """Not those whose record has changed: each would overwrite what no operator has looked at."""
     states = (Entry.State.REJECTED, Entry.State.CONFLICT)
     chosen = Entry.objects.filter(state__in=states, operation=problem.subject, found__isnull=True)
     return chosen.select_related("outbox")

@@ -29,10 +29,10 @@ _NO_RETRY = {
     FailureKind.CALL: "What made a call repeats it: a job or a sync at its next run. From the page of a call you can "
     "open it in the call explorer.",
     FailureKind.OUTBOX: "An outbox tries again by itself.",
-    FailureKind.WRITE: "Nobody knows whether these happened. Say so on the page of each.",
+    FailureKind.WRITE: "Whether these happened is unknown. Say so on the page of each.",
     FailureKind.EXPORT: "One that repeats comes again by itself. Begin another one again on its page.",
     FailureKind.UPSERT: "Resume each on its page, once the cause is mended. No row is sent twice.",
-    FailureKind.UPSERT_ROW: "Nobody knows whether these were written. Say so on the page of each.",
+    FailureKind.UPSERT_ROW: "Whether these were written is unknown. Say so on the page of each.",
 }
 
 

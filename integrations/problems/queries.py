@@ -32,7 +32,7 @@ def state_of(problem: Problem, now: datetime) -> str:
 
 
 def new(now: datetime) -> QuerySet[Problem]:
-    """Open problems that began or came back within a day, that nobody has taken, the widest first."""
+    """Open problems that began or came back within a day, that no operator has taken, the widest first."""
     of_calls = Q(kind=FailureKind.CALL)
     loud = (of_calls & Q(count__gte=MANY_CALLS)) | (~of_calls & (Q(count__gte=OFTEN) | Q(tenants__gte=WIDE)))
     found = Problem.objects.open(now).filter(loud, opened_at__gt=now - RECENT)
@@ -44,9 +44,11 @@ def by_kind(problems: QuerySet[Problem]) -> dict[str, int]:
     return dict(problems.order_by().values_list("kind").annotate(Count("pk")))
 
 
-def of_tenant(tenant_id: str, now: datetime, limit: int) -> list[AffectedTenant]:
-    """The open problems of a tenant, the latest first."""
+def of_tenant(tenant_id: str, now: datetime, limit: int, *, app_id: int | None = None) -> list[AffectedTenant]:
+    """The open problems of a tenant, the latest first; with `app_id` only those that this app is known to have."""
     mine = AffectedTenant.objects.filter(tenant_id=tenant_id, problem__in=Problem.objects.open(now))
+    if app_id is not None:
+        mine = mine.filter(problem__app=app_id)
     return list(mine.select_related("problem").order_by("-last_seen")[:limit])
 
 
@@ -61,6 +63,7 @@ def as_json(problems: Iterable[Problem], now: datetime, *, shown: int = 10) -> l
     return [
         {
             "id": problem.pk,
+            "app": problem.app.name if problem.app else None,
             "kind": problem.kind,
             "subject": problem.subject,
             "code": problem.code,

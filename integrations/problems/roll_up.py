@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import Q
 
 from integrations.core import clock
 from integrations.problems import cause
@@ -28,13 +29,14 @@ log = structlog.get_logger(__name__)
 
 _ADD = """
 INSERT INTO problems_problem AS known
-  (fingerprint, kind, subject, code, status, words, count, first_seen, last_seen,
+  (fingerprint, kind, subject, code, status, words, count, first_seen, last_seen, app_id,
   opened_at, tenants, reopened, fixed_by)
 SELECT *, first_seen, 0, 0, '' FROM unnest(
   %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::timestamptz[],
-  %s::timestamptz[]
-) AS seen (fingerprint, kind, subject, code, status, words, count, first_seen, last_seen)
+  %s::timestamptz[], %s::bigint[]
+) AS seen (fingerprint, kind, subject, code, status, words, count, first_seen, last_seen, app_id)
 ON CONFLICT (fingerprint) DO UPDATE SET
+  app_id = excluded.app_id,
   count = known.count + excluded.count,
   first_seen = least(known.first_seen, excluded.first_seen),
   last_seen = greatest(known.last_seen, excluded.last_seen),
@@ -137,16 +139,18 @@ def add(failures: Iterable[RecordedFailure]) -> None:
 
 
 class _Folded:
-    """Gives failures of one subject and code at most `MOST_WORDS` problems."""
+    """Gives failures of one app, subject and code at most `MOST_WORDS` problems."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], set[str]] = {}
+        self._known: dict[tuple[str, str, str, int | None], set[str]] = {}
+        self._first_app = cause.first_app()
 
     def cause_of(self, failure: RecordedFailure) -> Cause:
-        found = cause.of(failure)
-        key = found.kind, found.subject, found.code
+        found = cause.of(failure, self._first_app)
+        key = found.kind, found.subject, found.code, found.app_id
         if key not in self._known:
             rows = Problem.objects.filter(kind=found.kind, subject=found.subject, code=found.code)
+            rows = rows.filter(Q(app=found.app_id) | Q(app=None))
             self._known[key] = set(rows.values_list("fingerprint", flat=True))
         known = self._known[key]
         if found.fingerprint not in known and len(known) >= MOST_WORDS:
@@ -168,6 +172,7 @@ def _add_problems(by_cause: Mapping[Cause, _Seen]) -> dict[str, int]:
             seen.count,
             seen.first,
             seen.latest.at,
+            one.app_id,
         )
         for one, seen in sorted(by_cause.items(), key=lambda item: item[0].fingerprint)
     ]

@@ -15,5 +15,5 @@ def count_failures(**_: object) -> None:
 
 @task("problems.tidy")
 def tidy(**_: object) -> None:
-    """Delete problems that nobody has had for long (`problems.forgetting`)."""
+    """Delete problems that no tenant has had for long (`problems.forgetting`)."""
     forgetting.tidy(clock.now())

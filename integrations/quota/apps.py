@@ -10,6 +10,7 @@ class QuotaConfig(AppConfig):
 
     name = "integrations.quota"
     label = "quota"
+    verbose_name = "Quota"
 
     def ready(self) -> None:
         """Install the wrapper around every task, which parks a task that lacks a permit."""

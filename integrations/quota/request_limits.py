@@ -11,7 +11,10 @@ code or the password is the proof. An outage must not close the pages for every 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -65,6 +68,33 @@ class RequestLimit:
     @property
     def _item(self) -> RateLimitItemPerMinute:
         return RateLimitItemPerMinute(self.per_minute)
+
+
+class AtOnce:
+    """At most so many requests of a client are worked on in this process at once, so that other threads stay free.
+
+    For requests that may wait for another host, each for as long as that takes.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name, self.most = name, most
+        self._lock = threading.Lock()
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, client: str = EVERYBODY) -> Iterator[None]:
+        """Around the request. Raises TooManyRequests when as many of the client are under way."""
+        with self._lock:
+            if self._under_way[client] >= self.most:
+                raise TooManyRequests("too many requests at the same time", retry_after=2, limit=self.name)
+            self._under_way[client] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[client] -= 1
+                if not self._under_way[client]:
+                    del self._under_way[client]
 
 
 class _Limiter:

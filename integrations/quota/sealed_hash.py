@@ -24,10 +24,10 @@ def put(hash_name: str, name: str, value: bytes) -> None:
 
 
 def items(hash_name: str) -> dict[str, bytes]:
-    """All values by name."""
+    """All values by name. One whose name is no text was put by another program, and must not hide the others."""
     with _answering():
         found = cast("dict[bytes, bytes]", scripts.client().hgetall(key(hash_name)))
-    return {name.decode(): value for name, value in found.items()}
+    return {name.decode(): value for name, value in found.items() if _is_text(name)}
 
 
 def get(hash_name: str, name: str) -> bytes | None:
@@ -45,6 +45,14 @@ def delete(hash_name: str, name: str) -> None:
 def key(hash_name: str) -> str:
     """The Redis key of the hash. Live deployments have values under this one."""
     return f"{settings.NAMESPACE}:shelf:{hash_name}"
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _body(item: bytes) -> bytes:
     """The body of a message of Celery, decoded; empty for anything else."""
     try:
         return base64.b64decode(json.loads(item)["body"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return b""
 
 

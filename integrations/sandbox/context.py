@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
 from integrations.sandbox.clock import Clock
+from integrations.sandbox.data.played_triggers import PlayedTriggers
 from integrations.sandbox.data.world import World
 from integrations.sandbox.events.deliveries import Deliveries
 from integrations.sandbox.faults import Faults
@@ -36,6 +38,8 @@ class Platform:
     faults: Faults
     deliveries: Deliveries
     listings: Listings = field(default_factory=Listings)
+    triggers: PlayedTriggers = field(default_factory=PlayedTriggers)
+    payments: list[dict[str, Any]] = field(default_factory=list)
     requests: int = 0
     asked: RequestLog = field(default_factory=RequestLog)
     token_requests: Counter[str] = field(default_factory=Counter)

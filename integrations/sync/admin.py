@@ -22,29 +22,35 @@ from integrations.core.runs import run_progress
 from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
 from integrations.sync import deletions, plans, queries, runs
-from integrations.sync.choose import choose_page
+from integrations.sync.choose import choice_address, choose_page
 from integrations.sync.choose.adaptive_page import AdaptivePage
+from integrations.sync.choose.variant_page import VariantPage
 from integrations.sync.history import shown
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.names import TenantNames
+from integrations.vault.misfit_admin import DiscardsMisfits
 
 
 @admin.register(Plan)
-class PlanAdmin(TenantNames, ReadOnlyAdmin):
-    """Sync plans. An operator may enable and disable a plan; the application sets all other fields."""
+class PlanAdmin(TenantNames, DiscardsMisfits):
+    """Sync plans, which operators run, pause and let go on. The application writes their columns."""
 
-    list_display = ("resource", "tenant_heading", "app", "enabled", "due_at", "synced_at", "full_due_at")
+    list_display = ("resource", "variant", "tenant_heading", "app", "enabled", "due_at", "synced_at", "full_due_at")
     list_filter = ("resource", "enabled", "app")
     list_select_related = ("app",)
     search_fields = ("=location_id", "resource")
-    search_help_text = "A location's name or whole id, or a resource"
-    readonly_fields = (
+    search_help_text = "A tenant's name or whole id, or a resource"
+    fields = (
         "app",
         "tenant_link",
         "location_id",
         "resource",
+        "variant",
+        "enabled",
+        "filters",
+        "calls_per_day",
         "due_at",
         "cursor_at",
         "full_due_at",
@@ -57,50 +63,55 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         "is_left_out",
         "created_at",
     )
-    actions = ("run_now", "run_in_full", "repair", "pause", "go_on")
+    readonly_fields = ("tenant_link",)
+    actions = ("run_now", "run_in_full", "repair", "pause", "go_on", "discard")
 
     def get_urls(self) -> list[URLPattern]:
-        """Adds the pages that choose resources and let intervals adapt."""
+        """Adds the pages that choose resources and variants, and let intervals adapt."""
         view = self.admin_site.admin_view(choose_page.ChoosePage(self.admin_site))
         adaptive = self.admin_site.admin_view(AdaptivePage(self.admin_site))
+        variant = self.admin_site.admin_view(VariantPage(self.admin_site))
         return [
             path("choose/", view, name="sync_plan_choose"),
             path("adaptive/", adaptive, name="sync_plan_adaptive"),
+            path("variant/", variant, name="sync_plan_variant"),
             *super().get_urls(),
         ]
 
-    def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
-        """Whether the operator may enable, disable and run plans."""
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions. There is no form: it would write what only the choice page may."""
         return request.user.has_perm("sync.change_plan")
 
-    @action(description="Run now", permissions=["change"])
+    @action(description="Run now", permissions=["operate"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Make the plans due now."""
         self._ask(request, queryset, full=False)
 
-    @action(description="Run in full now", permissions=["change"])
+    @action(description="Run in full now", permissions=["operate"])
     def run_in_full(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Make the plans due now, with a full run."""
         self._ask(request, queryset, full=True)
 
-    @action(description="Repair now", permissions=["change"])
+    @action(description="Repair now", permissions=["operate"])
     def repair(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Make the plans due now, with a full run that does not trust the copy's dates and checkpoints."""
         self._ask(request, queryset, full=True, repair=True)
 
-    @action(description="Pause", permissions=["change"])
+    @action(description="Pause", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Start no run of the plans until an operator goes on with them. A run under way continues."""
         self._switch(request, queryset, enabled=False)
 
-    @action(description="Go on", permissions=["change"])
+    @action(description="Go on", permissions=["operate"])
     def go_on(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Start runs of paused plans again, the first one now."""
         self._switch(request, queryset, enabled=True)
 
     def applies_to(self, row: Plan, action: str) -> bool:
-        """A paused plan can only go on, and one that is not paused cannot."""
-        return (action == "go_on") != row.enabled
+        """A paused plan can only go on, and one that is not paused cannot. What another program wrote is discarded."""
+        if action == "discard" or not row.enabled:
+            return action in ("go_on", "discard") and super().applies_to(row, action)
+        return action != "go_on"
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Plan], *, enabled: bool) -> None:
         switched = plans.switch(queryset, clock.now(), enabled=enabled)
@@ -115,8 +126,8 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(TenantNames, SupportedRuns):
-    """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
+class RunAdmin(TenantNames, DiscardsMisfits, SupportedRuns):
+    """Sync runs, newest first: run again, cancel, delete what the brake held back, discard what is not ours."""
 
     personal = Run.PERSONAL
     is_live = True
@@ -126,10 +137,10 @@ class RunAdmin(TenantNames, SupportedRuns):
     sortable_by = ()  # no index serves another order of millions of rows
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
-    search_help_text = "A location's name or whole id"
+    search_help_text = "A tenant's name or whole id"
     ordering = ("-pk",)
-    actions = ("run_again", "cancel", "delete_held_back")
-    asks = ("delete_held_back",)
+    actions = ("run_again", "cancel", "delete_held_back", "discard")
+    asks = ("delete_held_back", "discard")
     fieldsets = (
         (
             None,
@@ -152,6 +163,8 @@ class RunAdmin(TenantNames, SupportedRuns):
         """A running run can be cancelled, an ended one run again, one that the brake stopped can delete after all."""
         if action == "delete_held_back":
             return row.status == Run.Status.COMPLETE and row.error_code == deletions.BRAKE
+        if action == "discard":
+            return super().applies_to(row, action)
         return (action == "cancel") == (row.status == Run.Status.RUNNING)
 
     def refused_call(self, run: Run) -> RefusedCall:
@@ -259,7 +272,7 @@ class RecordAdmin(TenantNames, ReadOnlyAdmin):
     sortable_by = ()  # no index serves another order of millions of rows
     list_select_related = ("app",)
     search_fields = ("record_id",)  # only shows the search box; `get_search_results` does the search
-    search_help_text = "A record or a location (whole id)"
+    search_help_text = "A record, a location or a company (whole id)"
     fields = (
         "app",
         "tenant_link",
@@ -284,7 +297,7 @@ class RecordAdmin(TenantNames, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Record], search_term: str
     ) -> tuple[QuerySet[Record], bool]:
-        """Records of the location, or with the record id, that was typed (`queries.matching`)."""
+        """Records of the tenant, or with the record id, that was typed (`queries.matching`)."""
         term = search_term.strip()
         return (queries.matching(queryset, term) if term else queryset), False
 
@@ -299,7 +312,7 @@ class RecordAdmin(TenantNames, ReadOnlyAdmin):
         changes = shown.of(record, clock.now(), masked=masking.is_masked(record))
         mine = {"app": record.app_id, "location_id": record.location_id, "resource": record.resource}
         keeps = Plan.objects.filter(**mine, keeps_history=True).exists()
-        choose = choose_page.address(record.app_id)
+        choose = choice_address.address(record.app_id)
         return render_to_string("admin/sync/history.html", {"changes": changes, "keeps": keeps, "choose": choose})
 
 

@@ -9,12 +9,23 @@ from django.db.models import Case, DateTimeField, F, Value, When
 from integrations.core.runs.querysets import Fields
 from integrations.sync import deletions, first_sync, pace, visits
 from integrations.sync.deletions import DeletionResult
-from integrations.sync.models import Plan, Run
+from integrations.sync.models import Run
 from integrations.sync.resources import RESOURCES, Resource
+from integrations.sync.signed import plan_macs
+from integrations.sync.walks import full_walks
 
 
-def set_plan(run: Run, outcome: DeletionResult, counted_at: datetime | None, now: datetime) -> None:
+def set_plan(
+    run: Run,
+    outcome: DeletionResult,
+    counted_at: datetime | None,
+    now: datetime,
+    *,
+    day_limit: int = pace.CALLS_A_DAY,
+) -> None:
     """Set the plan's cursor to the start of this run, and its next due times. `counted_at`: when counts were compared.
+
+    `day_limit` are the calls of a day that the tenant has.
 
     Call it in the transaction that completes the run.
     """
@@ -22,9 +33,9 @@ def set_plan(run: Run, outcome: DeletionResult, counted_at: datetime | None, now
     if outcome.code == deletions.INCOMPLETE and run.plan.cursor_at is not None:
         del fields["cursor_at"]  # the listing may have lacked changes since the last run
     resource = run.plan.definition or RESOURCES[run.plan.resource]
-    next_at = now + pace.spread(resource.every, run.plan_id)
+    next_at = now + pace.spread(_every(run, resource, day_limit), run.plan_id)
     if run.reads_everything:
-        later = now + pace.spread(_next_full_run(run, resource, outcome), run.plan_id)
+        later = _next_full_run(run, resource, outcome, now, day_limit)
         next_at = min(next_at, later)
         fields |= _after_everything(run, outcome, later)
     if visits.is_visited(run.plan):
@@ -33,17 +44,31 @@ def set_plan(run: Run, outcome: DeletionResult, counted_at: datetime | None, now
             del fields["synced_at"]  # the first round over all parents is not done
     if counted_at is not None:
         fields["counted_at"] = counted_at
-    Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
+    plan_macs.plan_next(run.plan, next_at, **fields)
     if "synced_at" in fields:
         first_sync.note(run.plan, now=now)
 
 
-def _next_full_run(run: Run, resource: Resource, outcome: DeletionResult) -> timedelta:
+def _every(run: Run, resource: Resource, day_limit: int) -> timedelta:
+    """The wait for the next run: longer than the resource's where each run reads everything and that costs too much.
+
+    What an operator chose counts as it is, and so does an interval that adapts.
+    """
+    is_chosen = run.plan.every is not None or run.plan.adapted_every is not None
+    if is_chosen or resource.since is not None or visits.is_visited(run.plan):
+        return resource.every
+    return max(resource.every, pace.affordable(run.pages, day_limit))
+
+
+def _next_full_run(run: Run, resource: Resource, outcome: DeletionResult, now: datetime, day_limit: int) -> datetime:
+    """At the plan's own moment, or soon after an incomplete run."""
     if visits.is_visited(run.plan):
-        return pace.VISIT_ALL_EVERY
-    is_incomplete = outcome.code == deletions.INCOMPLETE
-    incomplete = deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0
-    return pace.next_full_run(incomplete, resource.full_every)
+        return full_walks.moment(now, pace.VISIT_ALL_EVERY, run.plan_id)
+    if outcome.code == deletions.INCOMPLETE:
+        wait = pace.next_full_run(deletions.incomplete_in_a_row(run.plan_id))
+        return now + pace.spread(wait, run.plan_id)
+    wait = max(resource.full_every, pace.affordable(run.pages, day_limit))
+    return full_walks.moment(now, wait, run.plan_id)
 
 
 def _after_everything(run: Run, outcome: DeletionResult, later: datetime) -> Fields:

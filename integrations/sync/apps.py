@@ -11,16 +11,19 @@ class SyncConfig(AppConfig):
 
     name = "integrations.sync"
     label = "sync"
+    verbose_name = "Data"
 
     def ready(self) -> None:
         """Import `synced.py` of every app, which adds resources.
 
-        Then register webhook handlers, sealed columns, due rows, the hook for scopes and scopes of resources.
+        Then register webhook handlers, sealed columns, signed tables, due rows, the hook for scopes and the resources'
+        scopes.
         """
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.sync import plans, queries, sealed_fields, suppression, tasks, webhook_handlers  # noqa: PLC0415
         from integrations.sync.resources import ALL  # noqa: PLC0415
+        from integrations.sync.signed import choice_macs  # noqa: PLC0415
         from integrations.tenants import lifecycle_hooks, time_zones  # noqa: PLC0415
         from integrations.tokens import scope_gaps  # noqa: PLC0415
 
@@ -28,6 +31,7 @@ class SyncConfig(AppConfig):
         webhook_handlers.register()
         suppression.register()
         sealed_fields.register()
+        choice_macs.register(plans.discarded)
         time_zones.register(queries.time_zone)
         dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.DROP_SOURCE)

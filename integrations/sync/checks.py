@@ -13,12 +13,9 @@ from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import Operation, catalogue
 from integrations.highlevel.catalogue.fill import tenant_names
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
-from integrations.highlevel.pagination.api1_styles import STYLES_BY_ROUTE
-from integrations.highlevel.pagination.styles import style_of
+from integrations.highlevel.pagination import api1_styles, styles
 from integrations.sync.resources import ALL, Resource
 from integrations.tenants.credential_kinds import API_1
-
-_STYLES = "The page styles are in highlevel.pagination.styles."
 
 
 @checks.register("hlapp")
@@ -35,9 +32,9 @@ def _names_used_twice() -> list[checks.CheckMessage]:
 
 
 def _events_used_twice() -> list[checks.CheckMessage]:
-    types = Counter(event_type for resource in ALL for event_type in resource.events)
-    hint = "One event can change one record: leave the type to one of them."
-    twice = (event_type for event_type, number in types.items() if number > 1)
+    types = Counter((event_type, resource.level) for resource in ALL for event_type in resource.events)
+    hint = "One event can change one record of a location and one of its company: leave the type to one of them."
+    twice = (event_type for (event_type, _), number in types.items() if number > 1)
     return [checks.Error(f"Two resources want {event_type} events.", hint=hint, id="sync.E002") for event_type in twice]
 
 
@@ -47,8 +44,8 @@ def _faults(resource: Resource) -> Iterator[checks.CheckMessage]:
         if here is not None:
             yield from _faults_in(here, dialect)
     here = resource.on(API_1)
-    if here is not None and (here.operation in STYLES_BY_ROUTE) == bool(here.whole):
-        yield _paging(f"{resource.name!r} in API 1.0", here.operation)
+    if here is not None and (here.operation in api1_styles.STYLES_BY_ROUTE) == bool(here.whole):
+        yield _paging(f"{resource.name!r} in API 1.0", here, api1_styles.__name__)
 
 
 def _faults_in(resource: Resource, dialect: DialectName) -> list[checks.CheckMessage]:
@@ -60,11 +57,14 @@ def _faults_in(resource: Resource, dialect: DialectName) -> list[checks.CheckMes
     except BadRequest as error:
         return [checks.Error(f"Resource {name}: {error}.", hint="See manage.py catalogue list.", id="sync.E003")]
     found: list[checks.CheckMessage] = []
-    if (style_of(operation.key, dialect) is None) != bool(resource.whole):
-        found.append(_paging(name, operation.key))
-    if operation.kinds and "location" not in operation.kinds:
-        text = f"Resource {name}: {operation.key} takes no location's token."
+    if (styles.style_of(operation.key, dialect) is None) != bool(resource.whole):
+        found.append(_paging(name, resource, styles.__name__))
+    if operation.kinds and resource.kind not in operation.kinds:
+        text = f"Resource {name}: {operation.key} takes no {resource.kind}'s token."
         found.append(checks.Error(text, hint=f"See manage.py catalogue show {operation.key}.", id="sync.E005"))
+    if resource.below is not None and resource.below.resource.level is not resource.level:
+        text = f"Resource {name}: it is a {resource.kind}'s, and {resource.below.resource.name} is not."
+        found.append(checks.Error(text, hint="Both have to be of one level.", id="sync.E007"))
     if lacking := sorted(_required(operation) - _given(resource)):
         text = f"Resource {name}: {operation.key} needs {', '.join(lacking)}."
         found.append(checks.Error(text, hint="Name it in `params`, `body`, `below` or `windows`.", id="sync.E006"))
@@ -79,8 +79,8 @@ def _required(operation: Operation) -> set[str]:
 
 def _given(resource: Resource) -> set[str]:
     """The names that a request of the resource has: the gateway's, those of the page, and its own."""
-    request = resource.request("location", None)
-    given = {*tenant_names({"locationId": "location"}), *(request.params or {}), *(request.body or {})}
+    request = resource.request("id", None)
+    given = {*tenant_names(resource.tenant("id").request_fields), *(request.params or {}), *(request.body or {})}
     for part in resource.parts(clock.now())[:1]:
         given |= set(part)
     if resource.below is not None:
@@ -91,6 +91,7 @@ def _given(resource: Resource) -> set[str]:
     return given if style is None else given | set(style.first()) | set(style.cursor)
 
 
-def _paging(name: str, operation: str) -> checks.CheckMessage:
-    text = f"Resource {name}: {operation} pages, or `whole` names its list; one of the two."
-    return checks.Error(text, hint=_STYLES, id="sync.E004")
+def _paging(name: str, resource: Resource, where: str) -> checks.CheckMessage:
+    fault = "both a page style and `whole`" if resource.whole else "neither a page style nor `whole`"
+    text = f"Resource {name}: {resource.operation} has {fault}."
+    return checks.Error(text, hint=f"See {where}; `whole` names the list of an answer without pages.", id="sync.E004")

@@ -14,11 +14,14 @@ from datetime import datetime
 
 from django.db.models import Count, Q
 
+from integrations.gateway.client import Page
 from integrations.sync import missing, pace
 from integrations.sync.deletions import READS_EVERYTHING
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Run
 from integrations.sync.resources import Resource
+
+_ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +70,13 @@ def may_list_again(run: Run, now: datetime) -> bool:
     if last is None or last.finished_at is None:
         return True
     return last.finished_at + pace.between_listings(last.pages) <= now
+
+
+def ends_early(run: Run, got: Page) -> bool:
+    """Whether a last page comes before the total of earlier pages. It counts when the vendor repeats it."""
+    return got.next is None and run.seen + len(got.items) < (run.total or 0) and run.attempts < _ENDS_AGAIN
+
+
+def least(known: int | None, given: int | None) -> int | None:
+    """The lower of two totals of the vendor, each of which may be missing."""
+    return min((total for total in (known, given) if total is not None), default=None)

@@ -82,7 +82,7 @@ def incomplete_in_a_row(plan_id: int) -> int:
 def _contradictions(run: Run, counts: Counts) -> list[str]:
     """How the vendor's answers contradict each other, for operators."""
     answers, contradictions = Inquiry.of(run), []
-    seen = counts.seen + run.skipped
+    seen = min(counts.seen + run.skipped, run.seen + answers.present)  # other variants may have seen more
     if run.total is not None and seen < run.total:
         contradictions.append(f"saw {seen} of {run.total} records")
     if answers.present:

@@ -47,11 +47,11 @@ ON CONFLICT (app_id, location_id, resource, record_id) DO UPDATE SET
         WHEN EXCLUDED.deleted_at IS NULL OR EXCLUDED.deleted_at <= r.deleted_at THEN r.deleted_by
         ELSE EXCLUDED.deleted_by END,
     missing_at = CASE WHEN EXCLUDED.alive_at IS NULL THEN r.missing_at END,
-    seen_run = COALESCE(EXCLUDED.seen_run, r.seen_run),
+    seen_run = GREATEST(EXCLUDED.seen_run, r.seen_run),
     changed_in = CASE WHEN {changes} THEN EXCLUDED.changed_in ELSE r.changed_in END,
     added_in = CASE WHEN r.deleted_at IS NOT NULL AND NOT {dead} THEN EXCLUDED.added_in ELSE r.added_in END,
     updated_at = CASE WHEN {changes} THEN EXCLUDED.updated_at ELSE r.updated_at END{noted}
-WHERE EXCLUDED.seen_run <> COALESCE(r.seen_run, 0)
+WHERE EXCLUDED.seen_run > COALESCE(r.seen_run, 0)
     OR EXCLUDED.alive_at > COALESCE(r.alive_at, '-infinity')
     OR EXCLUDED.deleted_at > COALESCE(r.deleted_at, '-infinity')
     OR ({counts} AND r.version_at <> EXCLUDED.version_at)

@@ -1,4 +1,4 @@
-"""Notes when every planned resource of a location has been read once."""
+"""Notes when every planned resource of a tenant has been read once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from integrations.tenants.models import Installation
 
 
 def note(plan: Plan, *, now: datetime) -> None:
-    """Call it in the transaction that completes a run of the plan: the last of a location's plans says so, once.
+    """Call it in the transaction that completes a run of the plan: the last of a tenant's plans says so, once.
 
     The installation's lock makes two plans that complete together see each other.
     """
     if plan.synced_at is not None:
         return
-    rows = Installation.objects.locations().installed().filter(app=plan.app_id, resource_id=plan.location_id)
+    tenant = plan.tenant
+    rows = Installation.objects.installed().filter(app=plan.app_id, user_type=tenant.user_type, resource_id=tenant.id)
     row = rows.filter(first_synced_at=None).select_for_update(no_key=True).first()
     left = Plan.objects.filter(app=plan.app_id, location_id=plan.location_id, enabled=True, synced_at=None)
     if row is None or left.exists():

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 from integrations.core.errors import PayloadAnomalous, RequestRejected, VendorAnswer
 from integrations.gateway import client
 from integrations.gateway.client import Page
+from integrations.gateway.pages_ahead import PagesAhead
+from integrations.highlevel.pagination.pages import ANYWHERE, rows_in
 from integrations.sync.resources import Parent, Resource, Single
 
 # The vendor documents no answer for an unknown id. Known are 400 and 404 with "Contact with id … not found" and the
 # like. Other refusals say "not found" too: of a version header, a token, a path.
 _MISSING = re.compile(r"not (be )?found|does ?n[o']t exist|no such|\bdeleted\b", re.IGNORECASE)
 _OTHER = re.compile(
-    r"\b(version|header|token|jwt|endpoint|route|cannot get)\b|^\W*(the )?(location|company|account|app)\b",
-    re.IGNORECASE,
+    r"\b(version|header|token|jwt|endpoint|route|cannot get)\b|^\W*(the )?(company|account|app)\b", re.IGNORECASE
 )
+_LOCATION = re.compile(r"^\W*(the )?location\b", re.IGNORECASE)
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -36,7 +38,7 @@ class FetchRecord(Protocol):
         """See `record`."""
 
 
-def page(
+def page(  # noqa: PLR0913 - all but the operation are keywords
     operation: str,
     *,
     whole: str = "",
@@ -44,30 +46,41 @@ def page(
     below: Parent | None = None,
     parts: Sequence[Mapping[str, Any]] = (),
     cursor: dict[str, Any] | None = None,
+    ahead: PagesAhead | None = None,
     **arguments: Any,
 ) -> Page:
     """`gateway.client.page`; with `whole`, the path of the list in the answer, the only page there is.
+
+    A path of `*` means the answer itself, or its only list.
 
     `only_one`: the answer has an object there instead, the only row. `below`: the listing is read below each row of
     another, one after the other. `parts`: it is read once with each of these arguments.
 
     Raises what the gateway raises, and PayloadAnomalous when that list is missing: that is not an empty list.
     """
-    how: dict[str, Any] = {"whole": whole, "only_one": only_one}
+    how: dict[str, Any] = {"whole": whole, "only_one": only_one, "ahead": ahead}
     if below is not None:
         return _page_below(operation, below, cursor, {**arguments, **how, "parts": parts})
     if parts:
         return _page_of_parts(operation, parts, cursor, {**arguments, **how})
     if not whole:
-        return client.page(operation, cursor=cursor, **arguments)
+        return client.page(operation, cursor=cursor, ahead=ahead, **arguments)
     answer = client.call(operation, **arguments).json
-    for name in whole.split("."):
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    if only_one and isinstance(answer, dict):
-        answer = [answer]
-    if not isinstance(answer, list):
+    if only_one:
+        inner = answer if whole == ANYWHERE else _at(answer, whole)
+        rows = [inner] if isinstance(inner, dict) else inner
+    else:
+        rows = rows_in(answer, (ANYWHERE,)) if whole == ANYWHERE else _at(answer, whole)
+    if not isinstance(rows, list):
         raise PayloadAnomalous(f"the answer holds no list of {whole}", operation=operation)
-    return Page(answer, None, None)
+    return Page(rows, None, None)
+
+
+def _at(answer: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    for name in path.split("."):
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
 
 
 def record(
@@ -87,12 +100,10 @@ def record(
     try:
         answer = client.call(single.operation, params={**(others or {}), single.parameter: record_id}, **arguments).json
     except RequestRejected as error:
-        if says_missing(error.vendor):
+        if says_missing(error.vendor, of_location=arguments.get("company") is None):
             return None
         raise
-    found = answer
-    for name in single.name.split(".") if single.name else ():
-        found = found.get(name) if isinstance(found, dict) else None
+    found = _at(answer, single.name) if single.name else answer
     if not isinstance(found, dict) or record_id not in {found.get(name) for name in ids}:
         raise PayloadAnomalous("the answer does not hold the record that was asked for", operation=single.operation)
     return found
@@ -108,7 +119,8 @@ def _page_of_parts(
     got = page(operation, cursor=cursor["inner"], **chosen)
     if got.next is None:
         number += 1
-    return Page(got.items, None, {"part": number, "inner": got.next} if number < len(parts) else None)
+    following = {"part": number, "inner": got.next} if number < len(parts) else None
+    return Page(got.items, None, following, got.asked_at)
 
 
 def _page_below(operation: str, below: Parent, cursor: dict[str, Any] | None, arguments: dict[str, Any]) -> Page:
@@ -125,7 +137,7 @@ def _page_below(operation: str, below: Parent, cursor: dict[str, Any] | None, ar
     got = page_of(operation, below, left[0], inner, arguments) if left else Page([], None, None)
     left = left if got.next is not None else left[1:]
     more = bool(left) or outer is not None
-    return Page(got.items, None, {"left": left, "inner": got.next, "outer": outer} if more else None)
+    return Page(got.items, None, {"left": left, "inner": got.next, "outer": outer} if more else None, got.asked_at)
 
 
 def page_of(
@@ -136,25 +148,28 @@ def page_of(
     try:
         got = page(operation, cursor=cursor, **{**arguments, "params": params})
     except RequestRejected as error:
-        if says_missing(error.vendor):
+        if says_missing(error.vendor, of_location=arguments.get("company") is None):
             return Page([], None, None)
         raise
     named = below.named or below.parameter
     items = [{named: value, **row} if isinstance(row, dict) else row for row in got.items]
-    return Page(items, None, got.next)
+    return Page(items, None, got.next, got.asked_at)
 
 
 def _parents(parent: Resource, cursor: dict[str, Any] | None, arguments: Mapping[str, Any]) -> Page:
     """A page of the listing of the parents."""
-    request = parent.request(arguments.get("location") or "", None)
+    request = parent.request(arguments.get("location") or arguments.get("company") or "", None)
     how = {"whole": parent.whole, "only_one": parent.only_one, "below": parent.below, "parts": parent.variants}
     asked = {**arguments, **how, "params": request.params, "body": request.body}
     return page(parent.operation, cursor=cursor, **asked)
 
 
-def says_missing(answer: VendorAnswer) -> bool:
-    """Whether a refusal says that the record does not exist, and not that something else was not found."""
+def says_missing(answer: VendorAnswer, *, of_location: bool = True) -> bool:
+    """Whether a refusal says that the record does not exist, and not that something else was not found.
+
+    For the records of a location that is also the location itself. Those of a company are locations, or belong to one.
+    """
     said = " ".join(filter(None, (answer.message, *answer.details)))
-    if answer.status not in _REFUSALS or _OTHER.search(said):
+    if answer.status not in _REFUSALS or _OTHER.search(said) or (of_location and _LOCATION.search(said)):
         return False
     return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or bool(_MISSING.search(said))

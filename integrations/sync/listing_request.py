@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from integrations.core.errors import BadRequest, InstallPending
+from integrations.quota.permits.lanes import Lane
 from integrations.sync import pace
 from integrations.sync.models import Plan, Run
 from integrations.sync.resources import ListingRequest, Resource
+from integrations.tenants.credential_kinds import API_1
 from integrations.tenants.models import Location
 
+DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
 COMPANY_UNKNOWN = 300.0  # seconds until the reconciler is likely to have learned it
 
 
@@ -20,6 +24,17 @@ def of(run: Run, resource: Resource) -> ListingRequest:
     if not resource.needs_company:
         return request
     return replace(request, params={**(request.params or {}), "companyId": _company_of(run.plan)})
+
+
+def call(plan: Plan) -> dict[str, Any]:
+    """What every call of the plan's runs has in common."""
+    return {
+        "version": API_1 if plan.api_name == API_1 else None,
+        "app": plan.app,
+        plan.tenant.kind: plan.tenant.id,
+        "lane": Lane.BULK,
+        "deadline": DEADLINE_SECONDS,
+    }
 
 
 def resource_of(plan: Plan) -> Resource:

@@ -139,7 +139,7 @@ def count(run: Run, expired: Q) -> Counts:
     """Count the records of the run's plan, with one look at each. `expired` says which are old tombstones."""
     conditions = {
         "expired": expired,
-        "seen": Q(seen_run=run.pk),
+        "seen": Q(seen_run__gte=run.pk),
         "alive": Q(deleted_at=None),
         "unlisted": _is_unlisted(run),
         "proven": _is_proven(run),
@@ -160,7 +160,7 @@ def note(run: Run) -> int:
 
 def control(run: Run, ask: Ask) -> Control:
     """Ask for a record that the listing showed."""
-    shown = scope(run).filter(deleted_at=None, seen_run=run.pk)
+    shown = scope(run).filter(deleted_at=None, seen_run__gte=run.pk)
     known = [found for found in (shown.order_by("pk").first(), shown.order_by("-pk").first()) if found is not None]
     if not known:
         return Control.IMPOSSIBLE
@@ -186,7 +186,8 @@ def settle(record: Record, run: Run, answers: Inquiry, ask: Ask, asked_at: datet
 
 
 def _is_unlisted(run: Run) -> Q:
-    found = Q(deleted_at=None) & ~Q(seen_run=run.pk)
+    # A run of another variant that began later may have seen it since.
+    found = Q(deleted_at=None) & (Q(seen_run=None) | Q(seen_run__lt=run.pk))
     definition = run.plan.definition
     if definition is not None and definition.windows is not None:
         first, last = definition.windows.surely_listed(run.started_at)

@@ -12,16 +12,23 @@ from django.db import models
 from django.db.models import Value
 from django.utils.functional import cached_property
 
-from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
+from integrations.core.runs.models import AbstractPlan, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
+from integrations.core.sql.known_values import known_values
+from integrations.core.tenant import Tenant
 from integrations.sync.changes.history_entry import HistoryEntry
-from integrations.sync.resources import RESOURCES, Resource, searchable
+from integrations.sync.resources import RESOURCES, Resource, searchable, tenant_of
 from integrations.sync.resources.searchable import TransactionId
+from integrations.sync.tables.adaptive_choice import AdaptiveChoice
+from integrations.sync.tables.chosen_variant import ChosenVariant
+from integrations.sync.tables.feed_position import FeedPosition
+from integrations.sync.tables.signed_run import SignedRun
 from integrations.tenants.credential_kinds import ApiName
 from integrations.tenants.models import App, Installation
 
 __all__ = [
     "AdaptiveChoice",
+    "ChosenVariant",
     "FeedPosition",
     "HistoryEntry",
     "Plan",
@@ -35,80 +42,76 @@ __all__ = [
 
 
 class Plan(AbstractPlan):
-    """The plan to keep one resource of one location synced."""
+    """The plan to keep one resource of one tenant synced. It is written with its MACs (`signed.plan_macs`).
+
+    A plan with a `variant` is a further listing of the same resource, with filters and an interval of its own
+    (`variants`). Which fields are kept, and whether history is, says the one without.
+
+    The resource says whether the tenant is a location or a company (`Resource.level`), and `location_id` has its id:
+    the vendor's ids are unique over both.
+    """
+
+    not_due = {"due_at": None, "due_mac": None}
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="plans")
-    location_id = models.CharField(max_length=64)
+    location_id = models.CharField("location id", max_length=64)
     resource = models.CharField(max_length=40)
-    cursor_at = models.DateTimeField(null=True, blank=True, help_text="everything changed before this is here")
-    full_due_at = models.DateTimeField(
-        null=True, blank=True, help_text="from when on the next run reads everything; empty: at once"
-    )
-    repair_asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="since when a repair is asked for; empty: none is"
-    )
-    counted_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the copy was last compared with the vendor's count"
-    )
+    variant = models.CharField(max_length=40, blank=True, default="", db_default="")
+    cursor_at = models.DateTimeField("changes are here up to", null=True, blank=True)
+    full_due_at = models.DateTimeField("next full run", null=True, blank=True, help_text="empty: at once")
+    repair_asked_at = models.DateTimeField("repair asked for", null=True, blank=True)
+    counted_at = models.DateTimeField("last compared with HighLevel's count", null=True, blank=True)
     surplus = models.IntegerField(
+        "unexplained records",
         default=0,
         db_default=0,
         help_text="records of the copy beyond the vendor's count that a full run did not explain",
     )
-    synced_at = models.DateTimeField(null=True, blank=True)
-    position = models.JSONField(
-        null=True, blank=True, help_text="the last parent that was visited, in the order of changes"
-    )
+    synced_at = models.DateTimeField("last synced", null=True, blank=True)
+    position = models.JSONField("last parent visited", null=True, blank=True, help_text="in the order of changes")
     calls_per_day = models.PositiveIntegerField(
-        null=True, blank=True, help_text="calls of a day below single records; empty: 10,000"
+        "most calls a day", null=True, blank=True, help_text="below single records; empty: 10,000"
     )
-    calls_today = models.PositiveIntegerField(default=0, db_default=0, help_text="of these, made on the day below")
-    calls_on = models.DateField(null=True, blank=True)
-    is_own_choice = models.BooleanField(
-        default=False, db_default=False, help_text="chosen for this location: the app's choice does not change it"
-    )
-    is_left_out = models.BooleanField(
-        default=False, db_default=False, help_text="not chosen, so it does not run; a paused plan is chosen"
-    )
-    every = models.DurationField(null=True, blank=True, help_text="the wait between two runs; empty: the resource's")
+    calls_today = models.PositiveIntegerField("calls of that day", default=0, db_default=0)
+    calls_on = models.DateField("day of these calls", null=True, blank=True)
+    is_own_choice = models.BooleanField("chosen for this location", default=False, db_default=False)
+    is_left_out = models.BooleanField("not chosen", default=False, db_default=False)
+    every = models.DurationField("wait between runs", null=True, blank=True, help_text="empty: the resource's")
     adapted_every = models.DurationField(
+        "adapted wait",
         null=True,
         blank=True,
         editable=False,
         help_text="that wait as it adapts to the location",
     )
-    listed = models.PositiveIntegerField(
-        null=True, blank=True, help_text="rows of the last listing that was read to its end"
-    )
-    keeps_history = models.BooleanField(
-        default=False, db_default=False, help_text="whether each change of its records is kept"
-    )
-    drop_due_at = models.DateTimeField(
-        null=True, blank=True, help_text="when more of its records are deleted, because somebody asked for that"
-    )
+    listed = models.PositiveIntegerField("rows of the last whole listing", null=True, blank=True)
+    keeps_history = models.BooleanField("keeps history", default=False, db_default=False)
+    drop_due_at = models.DateTimeField("next deletion of records, on request", null=True, blank=True)
     fields = models.JSONField(
         default=dict,
         blank=True,
         db_default=Value({}, models.JSONField()),
         help_text="which fields are kept; empty: all",
     )
-    fields_chosen_at = models.DateTimeField(null=True, blank=True)
-    fields_due_at = models.DateTimeField(
-        null=True, blank=True, help_text="when fields that are left out are next deleted from stored records"
-    )
+    fields_chosen_at = models.DateTimeField("fields chosen", null=True, blank=True)
+    fields_due_at = models.DateTimeField("next deletion of fields left out", null=True, blank=True)
     filters = models.JSONField(
         default=dict,
         blank=True,
         db_default=Value({}, models.JSONField()),
         help_text="filters of the listing, by parameter",
     )
+    mac = models.BinaryField(null=True)
+    due_mac = models.BinaryField(null=True)
 
     objects = PlanManager()
 
     class Meta:
-        """One plan per resource of a location."""
+        """One plan per resource and variant of a location."""
 
-        constraints = [models.UniqueConstraint(fields=["app", "location_id", "resource"], name="one_plan_per_resource")]
+        constraints = [
+            models.UniqueConstraint(fields=["app", "location_id", "resource", "variant"], name="one_plan_per_variant")
+        ]
         indexes = [
             models.Index(fields=["drop_due_at"], condition=models.Q(drop_due_at__isnull=False), name="plan_drop_due"),
             models.Index(
@@ -118,17 +121,34 @@ class Plan(AbstractPlan):
         ]
 
     def __str__(self) -> str:
-        return f"{self.resource} of {self.location_id}"
+        return f"{self.title} of {self.location_id}"
+
+    @property
+    def title(self) -> str:
+        """The resource, with the variant if it is one."""
+        return f"{self.resource} ({self.variant})" if self.variant else self.resource
+
+    @property
+    def tenant(self) -> Tenant:
+        """The location or company whose resource it is."""
+        return tenant_of(self.resource, self.location_id)
 
     @cached_property
     def api_name(self) -> ApiName:
-        """The API that the location's installation works with: one query."""
-        mine = Installation.objects.locations().filter(app=self.app_id, resource_id=self.location_id)
+        """The API that the tenant's installation works with: one query."""
+        tenant = self.tenant
+        mine = Installation.objects.filter(app=self.app_id, user_type=tenant.user_type, resource_id=tenant.id)
         row: Installation | None = mine.first()
         if row is None:
             return self.app.dialect_name
         row.app = self.app
         return row.api_name
+
+    @cached_property
+    def notes_changes(self) -> bool:
+        """Whether its runs keep history: as the plan of the resource without a variant says."""
+        main = {"app": self.app_id, "location_id": self.location_id, "resource": self.resource, "variant": ""}
+        return self.keeps_history if not self.variant else Plan.objects.filter(**main, keeps_history=True).exists()
 
     @cached_property
     def definition(self) -> Resource | None:
@@ -143,7 +163,7 @@ class Plan(AbstractPlan):
         return here if here is None or not self.filters else here.narrowed(self.filters)
 
 
-class Run(AbstractRun):
+class Run(SignedRun):
     """One pass through a resource, page by page. `checkpoint` and the page's records are committed together."""
 
     class Kind(models.TextChoices):
@@ -164,15 +184,13 @@ class Run(AbstractRun):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     checkpoint = models.JSONField(default=dict, help_text="what the next page's request is made from")
     pages = models.PositiveIntegerField(default=0)
-    seen = models.PositiveIntegerField(default=0)
+    seen = models.PositiveIntegerField("rows read", default=0)
     skipped = models.PositiveIntegerField(default=0, help_text="rows without a usable id")
     total = models.PositiveIntegerField(
-        null=True, blank=True, help_text="the vendor's own count, the least of any page with rows"
+        "HighLevel's own count", null=True, blank=True, help_text="the least of any page with rows"
     )
     changed = models.PositiveIntegerField(default=0, db_default=0, help_text="records that differed from the copy")
-    asked = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="calls that asked for one record the listing lacks"
-    )
+    asked = models.PositiveIntegerField("single records asked for", default=0, db_default=0)
     deleted = models.PositiveIntegerField(default=0)
 
     objects = RunManager()
@@ -180,7 +198,7 @@ class Run(AbstractRun):
     class Meta:
         """The constraints and indexes of the engine."""
 
-        constraints = run_constraints("plan")
+        constraints = [*run_constraints("plan"), *known_values(kind=["full", "incremental", "repair"])]
         indexes = run_indexes("plan")
 
     def __str__(self) -> str:
@@ -210,17 +228,13 @@ class Record(models.Model):
     resource = models.CharField(max_length=40)
     record_id = models.CharField(max_length=64)
     payload = models.JSONField()
-    version_at = models.DateTimeField(
-        help_text="the date of the payload: the vendor's own date of change, if it has one"
-    )
-    alive_at = models.DateTimeField(
-        null=True, blank=True, help_text="the latest moment at which a creation or a listing shows that it existed"
-    )
-    seen_run = models.BigIntegerField(null=True, blank=True, help_text="the last full run that saw it")
-    missing_at = models.DateTimeField(null=True, blank=True, help_text="when the vendor's answers began to lack it")
-    deleted_at = models.DateTimeField(null=True, blank=True)
+    version_at = models.DateTimeField("HighLevel's date of change")
+    alive_at = models.DateTimeField("last known to exist", null=True, blank=True)
+    seen_run = models.BigIntegerField("last full sync that saw it", null=True, blank=True)
+    missing_at = models.DateTimeField("missing since", null=True, blank=True)
+    deleted_at = models.DateTimeField("deleted", null=True, blank=True)
     deleted_by = models.CharField(max_length=10, blank=True, choices=Proof.choices, db_default="")
-    updated_at = models.DateTimeField(help_text="when this row's payload or deletion was last changed here")
+    updated_at = models.DateTimeField("changed here")
     last_change = models.JSONField(
         null=True, editable=False, help_text="what the last merge with history changed (`changes`)"
     )
@@ -236,6 +250,7 @@ class Record(models.Model):
         """One row per record; a tombstone has a date and a proof, or neither."""
 
         constraints = [
+            *known_values(deleted_by=["", "event", "call", "listing", "parent", "earlier"]),
             models.UniqueConstraint(fields=["app", "location_id", "resource", "record_id"], name="each_record_once"),
             models.CheckConstraint(
                 condition=models.Q(deleted_at=None, deleted_by="")
@@ -248,35 +263,14 @@ class Record(models.Model):
     def __str__(self) -> str:
         return f"{self.resource} {self.record_id}"
 
-
-class FeedPosition(models.Model):
-    """How far a consumer has read the changes of a resource (`sync.feed.change_feed`)."""
-
-    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="feed_positions")
-    consumer = models.CharField(max_length=64)
-    resource = models.CharField(max_length=40)
-    changed_in = models.BigIntegerField(default=0)
-    record_pk = models.BigIntegerField(default=0)
-    read_at = models.DateTimeField(help_text="when the consumer last read or acknowledged changes")
-    delivered = models.BigIntegerField(default=0, help_text="changes that it acknowledged")
-    batches = models.BigIntegerField(default=0, help_text="in so many batches")
-
-    class Meta:
-        """One position per consumer and resource."""
-
-        constraints = [models.UniqueConstraint(fields=["app", "consumer", "resource"], name="one_feed_position")]
-
-    def __str__(self) -> str:
-        return f"{self.consumer} in {self.resource}"
-
     @property
-    def place(self) -> tuple[int, int]:
-        """The place in the feed: the last change that the consumer acknowledged."""
-        return self.changed_in, self.record_pk
+    def tenant(self) -> Tenant:
+        """The location or company whose record it is; `location_id` has the id of either."""
+        return tenant_of(self.resource, self.location_id)
 
 
 class ResourceChoice(models.Model):
-    """What somebody chose for a resource in the locations of an app (`resource_choices`)."""
+    """What an operator chose for a resource in the locations of an app (`resource_choices`), with its MAC."""
 
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="resource_choices")
     resource = models.CharField(max_length=40)
@@ -285,6 +279,8 @@ class ResourceChoice(models.Model):
     keeps_history = models.BooleanField(default=False, db_default=False)
     fields = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     filters = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    calls_per_day = models.PositiveIntegerField("most calls a day", null=True, blank=True)
+    mac = models.BinaryField(null=True)
 
     class Meta:
         """One choice per resource of an app."""
@@ -293,26 +289,6 @@ class ResourceChoice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource}: {'on' if self.enabled else 'off'}"
-
-
-class AdaptiveChoice(models.Model):
-    """Whether an app's intervals adapt, the bounds of each interval, and the calls that all of them may cost in a day.
-
-    `planned_calls` are those of the intervals that were set last. They are more than `calls_per_day` only where the
-    longest intervals already cost more.
-    """
-
-    app = models.OneToOneField(App, on_delete=models.CASCADE, primary_key=True, related_name="adaptive_choice")
-    enabled = models.BooleanField()
-    shortest = models.DurationField()
-    longest = models.DurationField()
-    calls_per_day = models.PositiveBigIntegerField(help_text="of all locations together")
-    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    computed_at = models.DateTimeField(null=True, blank=True)
-    planned_calls = models.PositiveBigIntegerField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return f"adaptive intervals: {'on' if self.enabled else 'off'}"
 
 
 class SuppressionKey(models.Model):
@@ -340,7 +316,7 @@ class SuppressedRecord(models.Model):
 
 
 class RecordKey(models.Model):
-    """The data key of one location, sealed by the vault: it encrypts the sealed fields of the location's records."""
+    """The data key of one location or company, sealed by the vault: it encrypts the sealed fields of its records."""
 
     location_id = models.CharField(primary_key=True, max_length=64)
     sealed = models.BinaryField()

@@ -21,6 +21,10 @@ OVERLAP = timedelta(minutes=15)
 COUNT_EVERY = timedelta(minutes=30)
 # When the counts differ everything is listed again, with at most this many calls a day: 2 % of 200,000 (FACTS 4).
 _LISTING_CALLS = 4_000
+CALLS_A_DAY = 200_000  # of an app on one location or company, where no response has said another number (FACTS 4)
+# Listings of everything that no operator asked for cost no more than this part of the day's calls (`walks.full_walks`).
+WALK_SHARE = 0.02
+LONGEST_WALK = timedelta(days=28)
 # Children of single records are read when their parents changed, all of them as often as this, within so many calls of
 # a day unless the plan says otherwise: 5 % of 200,000 (FACTS 4).
 VISIT_ALL_EVERY = timedelta(days=28)
@@ -43,9 +47,18 @@ _SPREAD = 0.2  # plans that were made together drift apart by up to this part of
 
 
 def spread(wait: timedelta, plan_id: int) -> timedelta:
-    """`wait`, shortened by up to a fifth, by the plan's own share: neighbours by id end far apart (golden ratio)."""
-    share: float = (plan_id * 0.6180339887) % 1.0
-    return wait * (1.0 - _SPREAD * share)
+    """`wait`, shortened by up to a fifth, by the plan's own share."""
+    return wait * (1.0 - _SPREAD * share(plan_id))
+
+
+def share(plan_id: int) -> float:
+    """The plan's own number from 0 to 1: neighbours by id end far apart, all are spread evenly (golden ratio)."""
+    return (plan_id * 0.6180339887) % 1.0
+
+
+def affordable(calls: int, day_limit: int) -> timedelta:
+    """The shortest time between two listings of everything that cost so many calls each."""
+    return min(timedelta(days=1) * (calls / (WALK_SHARE * day_limit)), LONGEST_WALK)
 
 
 def since(cursor_at: datetime) -> datetime:
@@ -53,9 +66,10 @@ def since(cursor_at: datetime) -> datetime:
     return cursor_at - OVERLAP
 
 
-def next_full_run(incomplete: int, every: timedelta = FULL_EVERY) -> timedelta:
-    """The wait for the next full run after so many incomplete ones in a row; 0 after a complete one."""
-    return min(FULL_AGAIN * _GROWTH ** (incomplete - 1), FULL_EVERY) if incomplete else every
+def next_full_run(incomplete: int) -> timedelta:
+    """The wait for the next full run after so many incomplete ones in a row."""
+    wait: timedelta = FULL_AGAIN * _GROWTH ** (incomplete - 1)
+    return min(wait, FULL_EVERY)
 
 
 def recheck_delay(attempts: int) -> float:

@@ -10,15 +10,15 @@ from typing import Any
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from integrations.core.runs.querysets import PlanQuerySet
-from integrations.core.tenant import Tenant
-from integrations.gateway.support.refused_call import RefusedCall, of_run
+from integrations.gateway.support.refused_call import RefusedCall, of_row
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.models import App
 
 MOST_PLANS = 2_000
 _WITH_ID = """
-SELECT record.* FROM sync_plan plan JOIN sync_record record ON record.app_id = plan.app_id
+SELECT record.* FROM (SELECT DISTINCT app_id, location_id, resource FROM sync_plan) plan
+  JOIN sync_record record ON record.app_id = plan.app_id
   AND record.location_id = plan.location_id AND record.resource = plan.resource AND record.record_id = %(id)s
 LIMIT %(limit)s
 """
@@ -31,6 +31,7 @@ class Progress:
     plan_id: int
     location_id: str
     resource: str
+    variant: str
     enabled: bool
     due_at: datetime | None
     synced_at: datetime | None
@@ -44,6 +45,11 @@ class Progress:
     error: str
     trace_id: str
     vendor_answer: dict[str, Any] | None
+
+    @property
+    def title(self) -> str:
+        """The resource for people, with the variant if it is one."""
+        return self.resource.replace("_", " ") + (f" ({self.variant})" if self.variant else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Lag:
 
 
 def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
-    """The location's records that are not deleted. `payload` is the vendor's object.
+    """The records of a location or company that are not deleted. `payload` is the vendor's object.
 
     Fields that `SEALED_FIELDS` names are encrypted in it: `opened` gives them.
     """
@@ -112,8 +118,8 @@ def with_id(record_id: str, limit: int) -> list[Record]:
 
 
 def progress(plans: PlanQuerySet[Plan]) -> list[Progress]:
-    """Each plan with its latest run, by location and resource; two queries whatever their number."""
-    found = list(plans.order_by("location_id", "resource"))
+    """Each plan with its latest run, by location, resource and variant; two queries whatever their number."""
+    found = list(plans.order_by("location_id", "resource", "variant"))
     latest = plans.latest_runs()
     return [_progress(plan, latest.get(plan.pk)) for plan in found]
 
@@ -140,6 +146,7 @@ def _progress(plan: Plan, run: Run | None) -> Progress:
         plan_id=plan.pk,
         location_id=plan.location_id,
         resource=plan.resource,
+        variant=plan.variant,
         enabled=plan.enabled,
         due_at=plan.due_at,
         synced_at=plan.synced_at,
@@ -172,5 +179,4 @@ def _totals(name: str, entries: list[Progress], count: int) -> Totals:
 def refused_call(run: Run) -> RefusedCall:
     """The call that failed the run, for the vendor's support. The run needs its plan and app."""
     plan = run.plan
-    tenant = Tenant.location(plan.location_id)
-    return of_run(run, app=plan.app, tenant=tenant, source=f"sync of {plan.resource}")
+    return of_row(run, app=plan.app, tenant=plan.tenant, at=run.finished_at, source=f"sync of {plan.title}")

@@ -21,6 +21,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Collate
 
 from integrations.core import clock, prepared
+from integrations.core.errors import SealBroken
 from integrations.core.observing import spans
 from integrations.sync import evidence, suppression
 from integrations.sync.changes.change_origin import NOTED, NOTED_DELETIONS, Origin
@@ -32,6 +33,7 @@ from integrations.sync.resources import RESOURCES, Change, Resource
 from integrations.sync.resources.searchable import TransactionId
 from integrations.sync.rows import Row, encode, read
 from integrations.sync.sealed_fields import FieldSealer
+from integrations.vault import row_macs
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS sync_staging
@@ -148,10 +150,14 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
     `rows` are the listing's objects as they came. `run_id` marks every one of them as seen by that run. `observed_at`
     is when the page was asked for; without it the rows prove only their own versions. `repair` does not trust the
     copy's dates (`evidence.clause`). With an `origin` the changes are kept as history.
+
+    Raises SealBroken for a plan that is not of this application.
     """
     now, definition = clock.now(), RESOURCES[resource]
     admitted = _admitted_rows(definition, location_id, rows)
     rules = plan_rules.of([app_id], [location_id], [resource]).get((app_id, location_id, resource), ANY)
+    if not rules.is_ours:
+        raise SealBroken(f"the plan is not of this application: {row_macs.NOT_OURS}")
     seal = partial(FieldSealer().payload, location_id, resource)
     parsed, skipped = read(
         definition, admitted, observed_at or now, lambda record_id, row: seal(record_id, rules.kept(row))
@@ -187,12 +193,14 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
 def apply_planned(changes: Iterable[Placed]) -> None:
     """Bring the changes of records whose plan is enabled into the copy, as the plan's fields and filters say.
 
+    Those of a plan that this application did not write like this are left out.
     Changes of one record are applied in the order given, and records in the order of their keys, with one round trip to
     the database. Those whose plan keeps history need another one.
     """
     now, sealer = clock.now(), FieldSealer()
     ordered = sorted(_admitted(changes), key=lambda placed: placed.key)
     rules = _rules(ordered)
+    ordered = [placed for placed in ordered if rules.get(placed.key[:3], ANY).is_ours]
     with spans.span("merge records", records=len(ordered)), prepared.cursor() as cursor:
         for history, group in groupby(ordered, key=lambda placed: _has_history(placed, rules)):
             values = [{"now": now, **_values(placed, sealer, rules.get(placed.key[:3], ANY))} for placed in group]

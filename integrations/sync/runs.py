@@ -1,8 +1,9 @@
 """Sync runs: fetch a page, commit its records together with the checkpoint, and continue to the last page.
 
 Then a full run asks for the records that its listing lacks (`missing`), and an incremental one compares the counts
-(`counting`). `core.runs.turn` is the engine. A kill loses at most the page in flight, because the records of a page and
-the cursor of the next one are one transaction. The vendor is asked outside any transaction, with a deadline well below
+(`counting`). `core.runs.turn` is the engine. A kill loses at most the pages in flight, because the records of a page
+and the cursor of the next one are one transaction, in the order of the listing. Where the places of pages are known,
+several are in flight (`gateway.pages_ahead`). The vendor is asked outside any transaction, with a deadline well below
 the lease. An answer that cannot be right is asked for again within seconds, beginning at its page.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +31,8 @@ from integrations.core.errors import (
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
+from integrations.gateway.pages_ahead import PagesAhead
 from integrations.quota.parking import queue
-from integrations.quota.permits.lanes import Lane
 from integrations.sync import (
     after_success,
     counting,
@@ -47,13 +49,14 @@ from integrations.sync.changes.change_origin import Origin
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import ListingRequest, Resource
-from integrations.tenants.credential_kinds import API_1
+from integrations.sync.signed import plan_macs
+from integrations.sync.walks import full_walks
 
+Cursor = dict[str, Any] | None
+Ahead = PagesAhead | None
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
-DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 _REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
-_ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
 _PROGRESS: Fields = {"attempts": 0, **error_columns("", "")}
 
 
@@ -91,29 +94,45 @@ class SyncTurn(turn.Turn[Run]):
         self._page, self._record = page, record
         self._outcome = deletions.DeletionResult()
         self._counted_at: datetime | None = None
-        self._until = 0.0
+        self._until, self._day_limit = 0.0, pace.CALLS_A_DAY
+        self._ahead = PagesAhead(may_ask=lambda: not self._is_over())
 
     # --- what the engine calls ---
 
     def log_context(self) -> Fields:
-        """The id of the run, its resource and the location."""
+        """The id of the run, its resource and the tenant."""
         plan = self.run.plan
-        return {**super().log_context(), "resource": plan.resource, "tenant": f"location:{plan.location_id}"}
+        return {**super().log_context(), "resource": plan.title, "tenant": plan.tenant.mailbox_key}
 
     def work(self) -> bool:
-        """Read the listing, then look for deletions, to the end or until the turn is over."""
+        """Read the listing, then look for deletions, to the end or until the turn is over.
+
+        Raises SealBroken for a run or plan that this application did not write.
+        """
+        plan_macs.prove(self.run)
         run = self.run
         resource = listing_request.resource_of(run.plan)
         self._until = clock.monotonic() + SLICE
         if resource.below is not None and visits.is_visited(run.plan):
-            how: dict[str, Any] = {"call": self._call(), "write": self._write, "is_over": self._is_over}
+            how: dict[str, Any] = {
+                "call": listing_request.call(self.run.plan),
+                "write": self._write,
+                "is_over": self._is_over,
+            }
             return visits.go_on(run, resource, resource.below, ask=self._ask, **how)
+        with closing(self._ahead):
+            return self._read_and_judge(resource)
+
+    def _read_and_judge(self, resource: Resource) -> bool:
+        """Read the listing, then judge what it lacks. False when the turn is over before."""
+        run = self.run
         while True:
             while not run.checkpoint.get("ended"):
-                if self._is_over():
+                if self._is_over() and not self._ahead.is_holding:
                     return False
                 self._step(resource)
             if run.reads_everything:
+                self._day_limit = full_walks.day_limit(run.plan)
                 return self._judge_missing(resource)
             if not self._misses_something(resource):
                 return True
@@ -129,19 +148,19 @@ class SyncTurn(turn.Turn[Run]):
 
     def plan_after_success(self, now: datetime) -> None:
         """Set the plan's cursor to the start of this run, and its next due times."""
-        after_success.set_plan(self.run, self._outcome, self._counted_at, now)
+        after_success.set_plan(self.run, self._outcome, self._counted_at, now, day_limit=self._day_limit)
 
     @classmethod
     def plan_after_incomplete(cls, run: Run, now: datetime) -> None:
         """The plan comes due again later."""
         next_at = now + pace.spread(pace.AFTER_FAILURE, run.plan_id)
-        Plan.objects.filter(pk=run.plan_id).plan_next(next_at)
+        plan_macs.plan_next(run.plan, next_at)
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """Later; without the resource's scope in the grant the plan rests until the scopes change."""
         plan = self.run.plan
-        if isinstance(error, ScopeMissing) and plan.resource not in plans.allowed(plan.app, plan.location_id):
-            Plan.objects.filter(pk=plan.pk).update(due_at=None)
+        if isinstance(error, ScopeMissing) and plan.resource not in plans.allowed(plan.app, plan.tenant):
+            Plan.objects.filter(pk=plan.pk).update(**Plan.not_due)
         else:
             super().plan_after_failure(now, error)
 
@@ -165,7 +184,7 @@ class SyncTurn(turn.Turn[Run]):
         asked_at, run = clock.now(), self.run
         cursor = run.checkpoint.get("next")
         try:
-            got = self._fetch(resource, listing_request.of(run, resource), cursor)
+            got = self._fetch(resource, listing_request.of(run, resource), cursor, ahead=self._ahead)
         except RequestRejected as error:
             if run.reads_everything or cursor or not run.attempts or error.vendor.status not in _REFUSED:
                 raise
@@ -173,16 +192,11 @@ class SyncTurn(turn.Turn[Run]):
             return
         if got.next is not None and got.next == cursor:
             raise PayloadAnomalous("the vendor's next page is the page itself", operation=resource.operation)
-        if self._ends_early(got):
+        if counting.ends_early(run, got):
             raise PayloadAnomalous("the listing ends before its total", operation=resource.operation, total=run.total)
-        self._commit(got, asked_at)
+        self._commit(got, got.asked_at or asked_at)
 
-    def _ends_early(self, got: Page) -> bool:
-        """Whether a last page comes before the total of earlier pages. It counts when the vendor repeats it."""
-        run = self.run
-        return got.next is None and run.seen + len(got.items) < (run.total or 0) and run.attempts < _ENDS_AGAIN
-
-    def _fetch(self, resource: Resource, request: ListingRequest, cursor: dict[str, Any] | None) -> Page:
+    def _fetch(self, resource: Resource, request: ListingRequest, cursor: Cursor, ahead: Ahead = None) -> Page:
         return self._page(
             resource.operation,
             params=request.params,
@@ -192,29 +206,18 @@ class SyncTurn(turn.Turn[Run]):
             only_one=resource.only_one,
             below=resource.below,
             parts=resource.parts(self.run.started_at),
-            **self._call(),
+            ahead=ahead,
+            **listing_request.call(self.run.plan),
         )
-
-    def _call(self) -> dict[str, Any]:
-        """What every call of the run has in common."""
-        plan = self.run.plan
-        return {
-            "version": API_1 if plan.api_name == API_1 else None,
-            "app": plan.app,
-            "location": plan.location_id,
-            "lane": Lane.BULK,
-            "deadline": DEADLINE_SECONDS,
-        }
 
     def _commit(self, got: Page, asked_at: datetime) -> None:
         """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""
         run, plan = self.run, self.run.plan
         total = got.total if plan.definition is None or plan.definition.counts else None
         with transaction.atomic():
+            mine = plan.app_id, plan.location_id, plan.resource
             merged = records.merge(
-                plan.app_id,
-                plan.location_id,
-                plan.resource,
+                *mine,
                 got.items,
                 run_id=run.pk if run.reads_everything else None,
                 observed_at=asked_at,
@@ -228,7 +231,7 @@ class SyncTurn(turn.Turn[Run]):
                 skipped=run.skipped + merged.skipped,
                 changed=run.changed + merged.inserted + merged.updated,
                 # The page behind the last row may count nothing, and a false one does.
-                total=_least(run.total, total) if got.items or run.total is None else run.total,
+                total=counting.least(run.total, total) if got.items or run.total is None else run.total,
                 **_PROGRESS,
             )
 
@@ -300,7 +303,9 @@ class SyncTurn(turn.Turn[Run]):
         others = {parameter: record.payload.get(field) for parameter, field in single.others.items()}
         self.run.asked += 1
         try:
-            return self._record(single, record.record_id, others=others, ids=resource.ids, **self._call())
+            return self._record(
+                single, record.record_id, others=others, ids=resource.ids, **listing_request.call(self.run.plan)
+            )
         except (ServerFault, Unreachable) as error:
             if self.run.attempts < _REFUSED_AGAIN:
                 raise
@@ -316,8 +321,3 @@ class SyncTurn(turn.Turn[Run]):
         self.renew(**fields)
         for name, value in fields.items():
             setattr(self.run, name, value)
-
-
-def _least(known: int | None, given: int | None) -> int | None:
-    """The lower of two totals of the vendor, each of which may be missing."""
-    return min((total for total in (known, given) if total is not None), default=None)

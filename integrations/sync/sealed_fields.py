@@ -23,8 +23,11 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import SealBroken
 from integrations.core.secret import Secret
+from integrations.core.tenant import Tenant
 from integrations.sync.models import Plan, Record, RecordKey
 from integrations.sync.resources.sealable import EVERY, PLAIN
+from integrations.sync.signed import plan_macs
+from integrations.tenants.models import Company
 from integrations.vault import columns, data_keys, forget
 from integrations.vault.columns import sealed_by
 from integrations.vault.seal import Binding, seal, unseal
@@ -92,17 +95,19 @@ class LostDataKeys:
     label = "sync.RecordKey"
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
-        """Delete up to 100 data keys that the lost key sealed, and ask for full runs of their locations."""
+        """Delete up to 100 data keys that the lost key sealed, and ask for full runs of their tenants."""
         with transaction.atomic():
             audit.lock()
             rows = sealed_by(RecordKey, key_id).select_for_update(skip_locked=True).order_by("pk")
             lost = [row.pk for row in rows[:_BATCH]]
             now = clock.now()
             plans = Plan.objects.filter(location_id__in=lost, enabled=True)
-            plans.update(due_at=now, full_due_at=None, repair_asked_at=now)
+            plan_macs.write(plans, due_at=now, full_due_at=None, repair_asked_at=now)
             RecordKey.objects.filter(pk__in=lost).delete()
-            for location_id in lost:
-                audit.record("record_key.lost", actor=actor, subject=f"Location:{location_id}", key_id=key_id)
+            companies = set(Company.objects.filter(pk__in=lost).values_list("pk", flat=True))
+            for tenant_id in lost:
+                tenant = Tenant.company(tenant_id) if tenant_id in companies else Tenant.location(tenant_id)
+                audit.record("record_key.lost", actor=actor, subject=tenant.audit_subject, key_id=key_id)
         return Counter({"data keys deleted": len(lost)}) if lost else Counter()
 
 

@@ -18,7 +18,7 @@ from integrations.tenants.models import Installation
 
 @task("sync.follow")
 def follow(*, installation_id: int, **_: object) -> None:
-    """Make the plans of an installed location, or delete those of an uninstalled one. The dispatcher sends this."""
+    """Make the plans of an installed tenant, or delete those of an uninstalled one. The dispatcher sends this."""
     plans.apply_installation_change(installation_id)
 
 
@@ -48,7 +48,7 @@ def adapt(*, app_id: int, **_: object) -> None:
 
 @task("sync.sweep")
 def sweep(**_: object) -> None:
-    """Beat sends this: find locations that lack plans or should have none, and mend that for a limited time.
+    """Beat sends this: find tenants that lack plans or should have none, and mend that for a limited time.
 
     Plans follow their installation by themselves (`plans.apply_installation_change`). This finds what a restored backup
     left behind.
@@ -56,9 +56,9 @@ def sweep(**_: object) -> None:
     until = clock.monotonic() + plans.PURGE_SECONDS
     unplanned, orphaned = plans.find_mismatches()
     for act, found in ((plans.make, unplanned), (plans.delete_plans, orphaned)):
-        for app_id, location_id in found:
+        for app_id, tenant_id in found:
             if clock.monotonic() < until:
-                act(app_id, location_id)
+                act(app_id, tenant_id)
 
 
 def workers() -> int | None:

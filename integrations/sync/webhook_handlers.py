@@ -13,12 +13,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
 from integrations.core.runs.querysets import PlanQuerySet
+from integrations.core.tenant import UserType
 from integrations.sync import pace, records
 from integrations.sync.changes.change_origin import Origin, Source
 from integrations.sync.models import Plan, Record
 from integrations.sync.records import Placed
-from integrations.sync.resources import RESOURCES
+from integrations.sync.resources import RESOURCES, Change, Resource
 from integrations.sync.rows import SKEW
+from integrations.sync.signed import plan_macs
 from integrations.tenants.models import Location
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
@@ -31,7 +33,7 @@ def register() -> None:
 
 
 def apply(event: Event) -> None:
-    """Apply one event. Events of a location without a plan for the resource change nothing."""
+    """Apply one event. Events of a tenant without a plan for the resource change nothing."""
     apply_all([event])
 
 
@@ -42,32 +44,56 @@ def apply_all(events: Sequence[Event]) -> None:
 
 
 def _changes(event: Event) -> Iterator[Placed]:
-    resource = next((found for found in RESOURCES.values() if event.type in found.events), None)
-    if resource is None:
-        return
+    """The change of each resource that the event is about: of a location's, and of its company's."""
     latest = clock.now() + SKEW  # a date in the future would reject every later change
-    change = resource.change(event.type, event.payload, event.occurred_at, latest)
-    if change is None:
-        return
     origin = Origin(Source.EVENT.value, event.webhook_id, event.type)
-    for location_id in _locations(event, resource.name, change.record_id):
-        yield Placed(event.app_id, location_id, resource.name, change, origin)
+    for resource in RESOURCES.values():
+        if not resource.is_changed_by(event.type):
+            continue
+        change = resource.change(event.type, event.payload, event.occurred_at, latest)
+        if change is None:
+            continue
+        for tenant_id in _tenants(event, resource, change):
+            yield Placed(event.app_id, tenant_id, resource.name, change, origin)
+
+
+def _tenants(event: Event, resource: Resource, change: Change) -> list[str]:
+    """The locations or companies whose record the event changes.
+
+    A deletion that names a location says nothing of the company: a user of its other locations is still there.
+    """
+    if resource.level is UserType.LOCATION:
+        return _locations(event, resource.name, change.record_id)
+    if change.kind is Change.Kind.DELETED and _location(event.payload) is not None:
+        return []
+    company_id = _company(event.payload)
+    return [] if company_id is None else [company_id]
 
 
 def _recheck(events: Sequence[Event]) -> None:
     """Let plans come due soon whose records changed in a way that the events do not say."""
     soon = clock.now() + pace.RECHECK_AFTER
     for resource in RESOURCES.values():
-        changed = {_location(event.payload) for event in events if event.type in resource.recheck}
+        about = _location if resource.level is UserType.LOCATION else _company
+        changed = {about(event.payload) for event in events if event.type in resource.recheck}
         if changed:
-            _plans(events[0], resource.name).filter(location_id__in=changed - {None}, due_at__gt=soon).update(
-                due_at=soon
-            )
+            plans = _plans(events[0], resource.name).filter(location_id__in=changed - {None}, due_at__gt=soon)
+            plan_macs.write(plans, due_at=soon)
 
 
 def _location(payload: Mapping[str, Any]) -> Any:
     """The location that an event names: events about payments name an account by id and type."""
     return payload.get("locationId") or (payload.get("altId") if payload.get("altType") == "location" else None)
+
+
+def _company(payload: Mapping[str, Any]) -> str | None:
+    """The company that an event names, or that of the location which it names."""
+    company_id, location_id = payload.get("companyId"), _location(payload)
+    if isinstance(company_id, str) and company_id:
+        return company_id
+    if not isinstance(location_id, str):
+        return None
+    return Location.objects.filter(pk=location_id).values_list("company_id", flat=True).first()
 
 
 def _locations(event: Event, resource: str, record_id: str) -> list[str]:
@@ -86,7 +112,7 @@ def _locations(event: Event, resource: str, record_id: str) -> list[str]:
             plans = _having_record(there, record_id)
         case _:
             return []
-    return sorted(plans.values_list("location_id", flat=True))
+    return sorted(plans.values_list("location_id", flat=True).distinct())
 
 
 def _plans(event: Event, resource: str) -> PlanQuerySet[Plan]:

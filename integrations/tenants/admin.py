@@ -18,6 +18,8 @@ from unfold.decorators import display
 from integrations.core import audit
 from integrations.core.admin import operator
 from integrations.core.lists.list_export import ListExport
+from integrations.core.pages.chosen_keys import ChecksChosenKeys
+from integrations.core.sensitive import sensitive
 from integrations.tenants import marketplace
 from integrations.tenants import version_admin as version_admin  # Django finds the pages of versions here
 from integrations.tenants.forms import AppForm
@@ -27,7 +29,7 @@ _INSTALLED = Q(installations__status=Installation.Status.INSTALLED)
 
 
 @admin.register(App)
-class AppAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
+class AppAdmin(ChecksChosenKeys, ListExport, ModelAdmin):  # type: ignore[misc]
     """List and form of marketplace apps. Secrets are write-only fields; the sealed columns are not shown."""
 
     form = AppForm
@@ -51,6 +53,17 @@ class AppAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
         "secret_generation",
         "created_at",
     )
+
+    @sensitive()
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The form of an app. What is entered has secrets, which no report of an error shows."""
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[App]:
         """Adds the number of installations."""

@@ -15,17 +15,23 @@ class AppVersion(models.Model):
     """
 
     app = models.ForeignKey("tenants.App", on_delete=models.CASCADE, related_name="versions")
-    version_id = models.CharField(max_length=64)
+    version_id = models.CharField("id of the version", max_length=64)
     number = models.CharField(max_length=30, blank=True, help_text="from the portal, such as 2.1.0")
     scopes = models.TextField(blank=True, help_text="that this version asks for, from the portal; separated by spaces")
     deprecated_at = models.DateTimeField(
-        null=True, blank=True, help_text="when HighLevel uninstalls every installation of this version; from the portal"
+        "ends",
+        null=True,
+        blank=True,
+        help_text="when HighLevel uninstalls every installation of this version; from the portal",
     )
     reason = models.CharField(max_length=300, blank=True, help_text="the reason that the portal shows to users")
     entered_at = models.DateTimeField(
-        null=True, blank=True, help_text="when an installation last began with this version or moved to it"
+        "last installed",
+        null=True,
+        blank=True,
+        help_text="when an installation last began with this version or moved to it",
     )
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField("first seen")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "version_id"], name="one_row_per_app_version")]
@@ -36,7 +42,7 @@ class AppVersion(models.Model):
 
     @property
     def scope_set(self) -> frozenset[str]:
-        """`scopes` as a set; empty while nobody entered them."""
+        """`scopes` as a set; empty until they are entered."""
         return frozenset(self.scopes.split())
 
     def rank(self) -> tuple[tuple[int, ...], float]:

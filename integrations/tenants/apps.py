@@ -11,18 +11,20 @@ class TenantsConfig(AppConfig):
 
     name = "integrations.tenants"
     label = "tenants"
+    verbose_name = "Tenants"
 
     def ready(self) -> None:
-        """Register the directory of tenants for links, and sealed columns and the lost-key handler with the vault.
+        """Register the directory of tenants for links, and sealed columns, a signed table and the lost-key handler.
 
         Imports `hooks.py` of every installed app, which defines its lifecycle hooks.
         """
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.core.pages import tenant_links  # noqa: PLC0415 - models are not loaded before this
-        from integrations.tenants import lost_key, marketplace, names, tasks  # noqa: PLC0415
+        from integrations.tenants import change_mac, lost_key, marketplace, names, tasks  # noqa: PLC0415
 
         tenant_links.use(names)
         marketplace.register()
         lost_key.register()
+        change_mac.register()
         autodiscover_modules("hooks")
         dispatch.register(tasks.SOURCE)

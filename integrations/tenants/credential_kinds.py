@@ -44,7 +44,7 @@ class CredentialApi(IntegerChoices):
 class Abilities:
     """What a kind of credential can do.
 
-    `reported`: the vendor lists the installation and sends its events; nobody else can say that it ended. `renews`:
+    `reported`: the vendor lists the installation and sends its events; only the vendor can say that it ended. `renews`:
     workers renew the token; one that does not is replaced by an operator. `quota`: the name of the quota that all apps
     share on a tenant, empty for the app's own.
     """

@@ -12,6 +12,7 @@ from integrations.core import clock
 from integrations.core.errors import DestinationRefused
 from integrations.core.secret import Secret
 from integrations.highlevel.http import destinations
+from integrations.highlevel.oauth import client as oauth
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
@@ -89,6 +90,8 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in ("api_url", "marketplace_url"):
             self._require_allowed(name, fields.get(name))
         self._require_allowed("install_url", (fields.get("install_url") or "").partition("?")[0])
+        if oauth.is_of_another_app(fields.get("install_url") or "", fields.get("client_id", "")):
+            self.add_error("install_url", "This is the link of another app: it names another client id.")
         for url in (fields.get("white_label_urls") or "").split():
             self._require_allowed("white_label_urls", url)
         if self.instance.pk and "api_url" in self.changed_data and not fields.get("client_secret"):

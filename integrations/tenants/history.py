@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from integrations.core import clock
 from integrations.core.tenant import Tenant
-from integrations.tenants import lifecycle_hooks
+from integrations.tenants import change_mac, lifecycle_hooks
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Company, Installation, Location
 
@@ -24,6 +24,7 @@ def add(*changes: InstallationChange) -> None:
     for change in changes:
         change.recorded_at = now
         change.due_at = now if lifecycle_hooks.wants(change.what) else None
+        change.mac = change_mac.of(change)
     InstallationChange.objects.bulk_create(changes)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 
 from integrations.core import masking
+from integrations.core.sql.known_values import known_values
 
 
 class InstallationChange(models.Model):
@@ -46,17 +47,40 @@ class InstallationChange(models.Model):
     installation = models.ForeignKey("tenants.Installation", on_delete=models.CASCADE, related_name="changes")
     generation = models.PositiveIntegerField(help_text="of the installation: a new install begins a new one")
     what = models.CharField(max_length=24, choices=What.choices)
-    at = models.DateTimeField(help_text="the vendor's time of an event, ours of anything else")
+    at = models.DateTimeField("when", help_text="the vendor's time of an event, ours of anything else")
     old = models.JSONField(null=True, blank=True)
     new = models.JSONField(null=True, blank=True)
-    event_id = models.CharField(max_length=100, blank=True, help_text="webhookId of the event that said so")
-    recorded_at = models.DateTimeField()
-    due_at = models.DateTimeField(null=True, blank=True, help_text="while functions are to be called for it")
+    event_id = models.CharField("webhook id", max_length=100, blank=True, help_text="of the webhook that said so")
+    recorded_at = models.DateTimeField("recorded")
+    due_at = models.DateTimeField(
+        "next call of its hooks", null=True, blank=True, help_text="while functions are to be called for it"
+    )
     delivered = models.JSONField(default=list, help_text="the functions that were called for it")
     attempts = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True, help_text="why a function failed")
+    mac = models.BinaryField(null=True, editable=False)
 
     class Meta:
+        constraints = known_values(
+            what=[
+                "installed",
+                "claimed",
+                "updated",
+                "scopes_changed",
+                "disconnected",
+                "reconnected",
+                "uninstalled",
+                "first_sync_complete",
+                "plan_changed",
+                "trial_changed",
+                "white_label_changed",
+                "renamed",
+                "moved",
+                "external_auth_connected",
+                "payment_status_changed",
+                "consent_asked",
+            ]
+        )
         indexes = [
             models.Index(fields=["installation", "-id"], name="change_of_installation"),
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="change_due"),

@@ -109,6 +109,10 @@ class InstallationQuerySet(models.QuerySet[Any]):
             )
         )
 
+    def uninstalled_at(self, at: datetime) -> int:
+        """Uninstalled rows that ended before `at` ended then: a later event says so."""
+        return self.uninstalled().filter(status_at__lt=at).update(status_at=at)
+
     def reconcile_at(self, at: datetime | None) -> int:
         """Set when the reconciler runs next. An uninstalled row never becomes due."""
         return self.not_uninstalled().update(reconcile_due_at=at)
@@ -118,5 +122,5 @@ class InstallationQuerySet(models.QuerySet[Any]):
         return self.not_uninstalled().update(reconciled_at=at, reconcile_due_at=due_at, reading=None)
 
     def sync_at(self, at: datetime) -> int:
-        """Make locations due for the sync, which makes their plans or deletes them (`sync.follow`)."""
-        return self.locations().update(sync_due_at=at)
+        """Make them due for the sync, which makes their plans or deletes them (`sync.follow`)."""
+        return self.update(sync_due_at=at)

@@ -11,7 +11,8 @@ database happens exactly once for every change, even if the worker dies. It enqu
 background job does it (`@background_job(..., on="installed")`). Changes of one installation come in their order.
 
 A function that raises is called again, with growing waits; the functions after it are called all the same. After
-`ATTEMPTS` the change is left, its page says why, and an operator can have it called again.
+`ATTEMPTS` the change is left, its page says why, and an operator can have it called again. No function is called for a
+change that this application did not record (`tenants.change_mac`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock, dispatch, own_apps
 from integrations.core.celery_tasks import backoff
+from integrations.tenants import change_mac
 from integrations.tenants.installation_change import InstallationChange
 
 Hook = Callable[[InstallationChange], None]
@@ -102,6 +104,9 @@ def _call(change_id: int, name: str) -> str:
             change = rows.select_for_update(of=("self",)).get(pk=change_id)
             if name in change.delivered:
                 return ""
+            if not change_mac.fits(change):
+                log.error("lifecycle.change_not_ours", change=change_id)
+                return change_mac.NOT_OURS
             HOOKS[change.what][name](change)
             InstallationChange.objects.filter(pk=change_id).update(delivered=[*change.delivered, name])
     except (OperationalError, InterfaceError):
@@ -117,7 +122,7 @@ def _settle(change_id: int, problem: str) -> None:
         change = InstallationChange.objects.select_for_update().get(pk=change_id)
         change.attempts += 1
         change.error = problem[:300]
-        again = bool(problem) and change.attempts < ATTEMPTS
+        again = bool(problem) and problem != change_mac.NOT_OURS and change.attempts < ATTEMPTS
         wait = timedelta(seconds=backoff(change.attempts, cap=_LONGEST_WAIT))
         change.due_at = clock.now() + wait if again else None
         change.save(update_fields=["attempts", "error", "due_at"])

@@ -14,6 +14,7 @@ from django.core.validators import URLValidator
 from django.db import models
 
 from integrations.core import masking
+from integrations.core.sql.known_values import known_values
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.tenants.app_version import AppVersion as AppVersion  # Django finds it here
@@ -27,6 +28,7 @@ from integrations.tenants.credential_kinds import (
 )
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.installation_queryset import InstallationQuerySet
+from integrations.tenants.tenant_note import TenantNote as TenantNote
 
 
 class App(models.Model):
@@ -40,13 +42,18 @@ class App(models.Model):
 
     name = models.CharField(max_length=100)
     client_id = models.CharField(max_length=128, unique=True, help_text="<app id>-<suffix>, from the portal")
-    highlevel_id = models.CharField(max_length=64, db_index=True, help_text="the part before the first dash")
-    version_id = models.CharField(max_length=64, blank=True)
+    highlevel_id = models.CharField("app id", max_length=64, db_index=True, help_text="the part before the first dash")
+    version_id = models.CharField("id of the version", max_length=64, blank=True)
     dialect = models.CharField(max_length=2, choices=Dialect.choices, default=Dialect.V2)
     scopes = models.TextField(blank=True, help_text="separated by spaces")
-    api_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
-    marketplace_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
+    api_url = models.CharField(
+        "address of the API", max_length=200, validators=[URLValidator(schemes=["https", "http"])]
+    )
+    marketplace_url = models.CharField(
+        "address of the marketplace", max_length=200, validators=[URLValidator(schemes=["https", "http"])]
+    )
     install_url = models.CharField(
+        "install link",
         max_length=2000,
         blank=True,
         default="",
@@ -55,16 +62,21 @@ class App(models.Model):
         help_text="the whole install link, as the portal shows it",
     )
     white_label_urls = models.TextField(
-        blank=True, default="", db_default="", help_text="more marketplace hosts, separated by spaces"
+        "white-label addresses",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="more marketplace hosts, separated by spaces",
     )
     client_secret_sealed = models.BinaryField(null=True, blank=True)  # NULL: the key is lost; enter the secret again
     shared_secret_sealed = models.BinaryField(null=True, blank=True)
-    secret_generation = models.PositiveIntegerField(default=1)
-    halted_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the vendor last refused our client id or secret"
-    )
-    halted_reason = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField()
+    secret_generation = models.PositiveIntegerField("number of the client secret", default=1)
+    halted_at = models.DateTimeField("refreshes halted, after a refusal of id or secret", null=True, blank=True)
+    halted_reason = models.CharField("reason", max_length=300, blank=True)
+    created_at = models.DateTimeField("added")
+
+    class Meta:
+        constraints = known_values(dialect=["v2", "v3"])
 
     def __str__(self) -> str:
         return self.name
@@ -85,7 +97,7 @@ class Company(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64)
     name = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField("first seen")
 
     class Meta:
         verbose_name_plural = "companies"
@@ -100,10 +112,8 @@ class Location(models.Model):
     id = models.CharField(primary_key=True, max_length=64)
     company = models.ForeignKey(Company, null=True, blank=True, on_delete=models.PROTECT, related_name="locations")
     name = models.CharField(max_length=200, blank=True)
-    stated_at = models.DateTimeField(
-        null=True, blank=True, help_text="time of the newest event or grant that named its company or its name"
-    )
-    created_at = models.DateTimeField()
+    stated_at = models.DateTimeField("name and company as of", null=True, blank=True)
+    created_at = models.DateTimeField("first seen")
 
     def __str__(self) -> str:
         return self.name or self.id
@@ -147,8 +157,8 @@ class Installation(models.Model):
         RIVAL = "rival", "another company's list has it, too"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="installations")
-    user_type = models.CharField(max_length=8, choices=UserType.choices)
-    resource_id = models.CharField(max_length=64, db_index=True, help_text="companyId or locationId")
+    user_type = models.CharField("installed for", max_length=8, choices=UserType.choices)
+    resource_id = models.CharField("company or location id", max_length=64, db_index=True)
     company = models.ForeignKey(Company, null=True, blank=True, on_delete=models.PROTECT)
     location = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
@@ -163,27 +173,28 @@ class Installation(models.Model):
     )
     origin = models.CharField(max_length=12, choices=Origin.choices)
     generation = models.PositiveIntegerField(default=1)
-    claimed_at = models.DateTimeField(null=True, blank=True, help_text="empty while unclaimed: only operators see it")
+    claimed_at = models.DateTimeField("claimed", null=True, blank=True, help_text="empty: only operators see it")
     claimed_by = models.CharField(max_length=200, blank=True)
-    is_bulk = models.BooleanField(default=False)
-    install_to_future = models.BooleanField(default=False)
-    version_id = models.CharField(max_length=64, blank=True)
-    plan_id = models.CharField(max_length=64, blank=True)
-    installer_id = models.CharField(max_length=64, blank=True, help_text="userId of the user who installed it")
-    on_trial = models.BooleanField(null=True, blank=True, help_text="empty while the vendor has not said")
+    is_bulk = models.BooleanField("installed in bulk", default=False)
+    install_to_future = models.BooleanField("installs on future locations", default=False)
+    version_id = models.CharField("app version", max_length=64, blank=True)
+    plan_id = models.CharField("id of the price plan", max_length=64, blank=True)
+    installer_id = models.CharField("id of the user who installed it", max_length=64, blank=True)
+    on_trial = models.BooleanField("is on trial", null=True, blank=True, help_text="empty: not said")
     trial_days = models.PositiveIntegerField(null=True, blank=True, help_text="length of the trial")
     trial_started_at = models.DateTimeField(null=True, blank=True)
-    white_label = models.BooleanField(null=True, blank=True, help_text="empty while the vendor has not said")
-    white_label_domain = models.CharField(max_length=200, blank=True, default="", db_default="")
+    white_label = models.BooleanField(null=True, blank=True, help_text="empty: not said")
+    white_label_domain = models.CharField("white-label domain", max_length=200, blank=True, default="", db_default="")
     white_label_logo = models.CharField(max_length=500, blank=True, default="", db_default="")
     external_auth = models.CharField(
+        "kind of account connected",
         max_length=20,
         blank=True,
         default="",
         db_default="",
         help_text="oauth2 or basic: its users connected an account",
     )
-    external_auth_at = models.DateTimeField(null=True, blank=True)
+    external_auth_at = models.DateTimeField("account connected", null=True, blank=True)
     installer = models.JSONField(
         default=dict,
         db_default={},
@@ -201,20 +212,16 @@ class Installation(models.Model):
         null=True, blank=True, help_text="time of the newest notice with version, plan, trial or white label"
     )
     detail_times = models.JSONField(default=dict, db_default={}, help_text="the same for each of them")
-    first_synced_at = models.DateTimeField(
-        null=True, blank=True, help_text="when every planned resource had been read once"
-    )
-    status_at = models.DateTimeField(help_text="when the vendor last installed or uninstalled it")
+    first_synced_at = models.DateTimeField("first sync complete", null=True, blank=True)
+    status_at = models.DateTimeField("last installed or uninstalled")
     announced_at = models.DateTimeField(
         null=True, blank=True, help_text="newest INSTALL or UPDATE event, by the vendor's clock"
     )
-    confirmed_at = models.DateTimeField(
-        null=True, blank=True, help_text="newest grant, token or answer that showed it installed, by our clock"
-    )
+    confirmed_at = models.DateTimeField("last proven installed, by our clock", null=True, blank=True)
     changed_at = models.DateTimeField(null=True, blank=True, help_text="when its status changed, by our clock")
     removed_at = models.DateTimeField(null=True, blank=True, help_text="when an operator removed it here")
     revision = models.PositiveBigIntegerField(default=0, help_text="counts the notices about it")
-    doubt = models.CharField(max_length=12, choices=Doubt.choices, blank=True)
+    doubt = models.CharField("in doubt", max_length=12, choices=Doubt.choices, blank=True)
     rival = models.ForeignKey(
         "self",
         null=True,
@@ -226,11 +233,11 @@ class Installation(models.Model):
     agencies_asked_to = models.BigIntegerField(
         default=0, help_text="companies up to this id were asked whether the location is theirs"
     )
-    braked_at = models.DateTimeField(null=True, blank=True, help_text="since when many locations are missing")
-    missing = models.PositiveIntegerField(default=0, help_text="locations missing from the vendor's list")
+    braked_at = models.DateTimeField("locations missing since", null=True, blank=True)
+    missing = models.PositiveIntegerField("locations missing from HighLevel's list", default=0)
     released_at = models.DateTimeField(null=True, blank=True, help_text="when an operator let the missing ones go")
-    reconcile_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    reconciled_at = models.DateTimeField(null=True, blank=True)
+    reconcile_due_at = models.DateTimeField("next comparison", null=True, blank=True, db_index=True)
+    reconciled_at = models.DateTimeField("last compared with HighLevel", null=True, blank=True)
     reading = models.JSONField(
         null=True, blank=True, help_text="how far the reading of the company's list has come, while it is under way"
     )
@@ -244,6 +251,13 @@ class Installation(models.Model):
 
     class Meta:
         constraints = [
+            *known_values(
+                user_type=UserType.values,
+                status=["pending", "installed", "uninstalled"],
+                kind=CredentialKind.values,
+                origin=["app", "marketplace", "bulk", "event", "operator"],
+                doubt=["", "event", "unlisted", "vanished", "revoked", "moved", "rival"],
+            ),
             models.UniqueConstraint(fields=["app", "user_type", "resource_id"], name="one_installation_per_resource"),
             models.CheckConstraint(
                 condition=models.Q(claimed_at__isnull=True, claimed_by="")

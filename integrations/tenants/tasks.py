@@ -26,5 +26,6 @@ SOURCE = dispatch.DueSource(
     take=lifecycle_hooks.take_due,
     find_unstarted=partial(dispatch.find_unstarted, InstallationChange, "due_at", Q()),
     make_due_again=partial(dispatch.make_due_again, InstallationChange, "due_at"),
+    due_rows=lambda now: [InstallationChange.objects.filter(due_at__lte=now)],
     every=timedelta(seconds=0.25),
 )

@@ -18,20 +18,23 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
-from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.admin import operator
+from integrations.core.lists import spreadsheet
 from integrations.core.lists.list_export import ListExport
+from integrations.core.pages.chosen_keys import ChecksChosenKeys
 from integrations.tenants import lifecycle_hooks, version_export, versions
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation
 from integrations.tenants.names import TenantNames
+from integrations.vault.misfit_admin import DiscardsMisfits
 
 _LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 _STATE = {"newest": "success", "lags": "warning", "deprecated": "danger", "unused": "default"}
 
 
 @admin.register(AppVersion)
-class AppVersionAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
+class AppVersionAdmin(ChecksChosenKeys, ListExport, ModelAdmin):  # type: ignore[misc]
     """Versions of the apps with their installations. Operators enter what only the developer portal shows."""
 
     class Media:
@@ -102,7 +105,7 @@ class AppVersionAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
         subject = f"app:{version.app.highlevel_id}"
         audit.record("version.exported", actor=operator(request), subject=subject, version=version.version_id)
         name = f"installations-{version.version_id}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        headers = {"Content-Disposition": spreadsheet.attachment(name), "Cache-Control": "no-store"}
         lines = version_export.lines(version, masked=masking.applies(request))
         return StreamingHttpResponse(lines, content_type="text/csv", headers=headers)
 
@@ -156,7 +159,7 @@ class AppVersionAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(InstallationChange)
-class InstallationChangeAdmin(TenantNames, ReadOnlyAdmin):
+class InstallationChangeAdmin(TenantNames, DiscardsMisfits):
     """The history of installations, newest first, and whether lifecycle hooks were called for it."""
 
     personal = InstallationChange.PERSONAL
@@ -167,7 +170,7 @@ class InstallationChangeAdmin(TenantNames, ReadOnlyAdmin):
     search_fields = ("=installation__resource_id", "=event_id")
     search_help_text = "The whole id of a company or location, or of a webhook"
     ordering = ("-id",)
-    actions = ("call_again",)
+    actions = ("call_again", "discard")
     fields = (
         "tenant_link",
         ("installation", "generation"),

@@ -10,6 +10,7 @@ class TokensConfig(AppConfig):
 
     name = "integrations.tokens"
     label = "tokens"
+    verbose_name = "Credentials"
 
     def ready(self) -> None:
         """Register sealed columns, spooled grants, lost-key handlers and due refreshes."""

@@ -8,12 +8,14 @@ sent once more within 30 seconds of `intent_at` (FACTS 1.4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from django.db import connection, models
 
+from integrations.core.sql.known_values import known_values
 from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.credential_kinds import Abilities, CredentialApi, CredentialKind, abilities
 from integrations.tenants.models import App
@@ -55,6 +57,11 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """Any state to needs reconnect, with no further refresh; `columns` are set as well."""
         state = Credential.State.NEEDS_RECONNECT
         return self.update(state=state, reason=_short(reason), refresh_due_at=None, **columns)
+
+    def refresh_failed(self, columns: Mapping[str, Any], *, state: str | None, reason: str) -> int:
+        """Write what a failed refresh leaves in these columns; with `state`, also that state for this reason."""
+        changed = {} if state is None else {"state": state, "reason": _short(reason)}
+        return self.update(**columns, **changed)
 
     def revoke(self, *, reason: str, now: datetime) -> int:
         """Any other state to revoked, without tokens. One generation on, so that no refresh under way saves a pair."""
@@ -126,11 +133,14 @@ class Credential(models.Model):
         REVOKED = "revoked", "revoked: uninstalled, tokens wiped"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="credentials")
-    user_type = models.CharField(max_length=8, choices=UserType.choices)
-    resource_id = models.CharField(max_length=64)
+    user_type = models.CharField("token of a", max_length=8, choices=UserType.choices)
+    resource_id = models.CharField("company or location id", max_length=64)
     api = models.PositiveSmallIntegerField("API", choices=Api.choices, default=Api.TWO)
     company_id = models.CharField(
-        max_length=64, blank=True, help_text="companyId of the company that can mint this token"
+        "company that mints it",
+        max_length=64,
+        blank=True,
+        help_text="id of the company whose token can mint this one",
     )
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.OAUTH)
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
@@ -143,15 +153,21 @@ class Credential(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     refresh_due_at = models.DateTimeField(null=True, blank=True)
 
-    lease_owner = models.CharField(max_length=64, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    intent_generation = models.PositiveBigIntegerField(null=True, blank=True)
+    lease_owner = models.CharField("leased by", max_length=64, blank=True)
+    lease_until = models.DateTimeField("leased until", null=True, blank=True)
+    intent_generation = models.PositiveBigIntegerField("refresh of generation", null=True, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
     rejected_generation = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="the vendor answered 401 to this generation's access token"
+        "refused generation",
+        null=True,
+        blank=True,
+        help_text="the vendor answered 401 to this generation's access token",
     )
     doubted_at = models.DateTimeField(
-        null=True, blank=True, help_text="when a 401 of unknown meaning last led to a question about the access token"
+        "last asked about",
+        null=True,
+        blank=True,
+        help_text="when a 401 of unknown meaning last led to a question about the access token",
     )
 
     # The database's default serves processes of the release before, which do not know the column.
@@ -159,9 +175,9 @@ class Credential(models.Model):
 
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
-    last_error_code = models.CharField(max_length=40, blank=True)
-    last_error_at = models.DateTimeField(null=True, blank=True)
-    last_trace_id = models.CharField(max_length=100, blank=True)
+    last_error_code = models.CharField("last error code", max_length=40, blank=True)
+    last_error_at = models.DateTimeField("last error", null=True, blank=True)
+    last_trace_id = models.CharField("trace id of the last error", max_length=100, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
     granted_at = models.DateTimeField(
         null=True,
@@ -177,6 +193,13 @@ class Credential(models.Model):
 
     class Meta:
         constraints = [
+            *known_values(
+                user_type=UserType.values,
+                api=CredentialApi.values,
+                kind=CredentialKind.values,
+                state=["active", "suspended", "needs_reconnect", "revoked"],
+                ordered=["", "refresh", "mint"],
+            ),
             models.UniqueConstraint(
                 fields=["app", "user_type", "resource_id", "api"], name="one_credential_per_resource"
             ),

@@ -120,8 +120,11 @@ def claim_due(limit: int, now: datetime) -> list[int]:
 
 def longest_due(now: datetime) -> QuerySet[Credential]:
     """The due credentials without a lease, those that waited longest first; at most `LOOK`."""
-    due = Credential.objects.filter(refresh_due_at__lte=now, lease_until__isnull=True)
-    return due.order_by("refresh_due_at")[:LOOK]
+    return _due_rows(now).order_by("refresh_due_at")[:LOOK]
+
+
+def _due_rows(now: datetime) -> QuerySet[Credential]:
+    return Credential.objects.filter(refresh_due_at__lte=now, lease_until__isnull=True)
 
 
 def _put_off(ids: Collection[int], now: datetime, wait: timedelta) -> None:
@@ -137,6 +140,7 @@ SOURCE = dispatch.DueSource(
     take=claim_due,
     find_unstarted=partial(dispatch.find_unstarted, Credential, "refresh_due_at", Q(lease_until__isnull=True)),
     make_due_again=partial(dispatch.make_due_again, Credential, "refresh_due_at"),
+    due_rows=lambda now: [_due_rows(now)],
     queue=URGENT,
     every=timedelta(seconds=1),
 )

@@ -16,7 +16,10 @@ from unfold.decorators import action, display
 from integrations.core import cells, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative, span
-from integrations.core.errors import BadRequest
+from integrations.core.errors import BadRequest, SealBroken
+from integrations.core.pages import run_link
+from integrations.gateway.support import panel
+from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.tenants.names import TenantNames
 from integrations.upserts import bulk_upsert, pricing, queries, upsert_form
 from integrations.upserts.models import Upsert, UpsertRow
@@ -54,14 +57,15 @@ class UpsertAdmin(TenantNames, ReadOnlyAdmin):
             {
                 "fields": (
                     ("operation", "tenant_link"),
-                    ("app", "name", "made_by"),
+                    ("app", "name"),
+                    ("made_by", "run_link"),
                     "written_fields",
                     "price_and_progress",
                 )
             },
         ),
     )
-    readonly_fields = ("tenant_link", "written_fields", "price_and_progress")
+    readonly_fields = ("tenant_link", "run_link", "written_fields", "price_and_progress")
 
     class Media:
         css = {"all": ("site/upserts.css",)}
@@ -79,8 +83,9 @@ class UpsertAdmin(TenantNames, ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, each upsert with its progress."""
         listed = super().get_changelist_instance(request)
+        paces = queries.paces(listed.result_list, clock.now())
         for row, found in zip(listed.result_list, queries.progress_of(listed.result_list), strict=True):
-            row.found_progress = found
+            row.found_progress, row.found_pace = found, paces.get(row.pk, "")
         return listed
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -114,13 +119,19 @@ class UpsertAdmin(TenantNames, ReadOnlyAdmin):
     def rows_done(self, upsert: Upsert) -> SafeString | str:
         """Rows about which nothing is left to do, of all."""
         found = _progress(upsert)
-        note = f"{found.unknown:,} unknown" if found.unknown else ""
+        unknown = f"{found.unknown:,} unknown" if found.unknown else ""
+        note = "; ".join(filter(None, (unknown, getattr(upsert, "found_pace", ""))))
         return cells.progress(found.settled, found.rows, complete=found.status == "complete", note=note)
 
     @display(description="when")
     def when(self, upsert: Upsert) -> str:
         """Its start, or when it was prepared."""
         return relative(upsert.started_at or upsert.created_at, clock.now())
+
+    @display(description="prepared in run")
+    def run_link(self, upsert: Upsert) -> SafeString | str:
+        """The run of the job that prepared it, if one did."""
+        return run_link.html(upsert.made_in)
 
     @display(description="fields")
     def written_fields(self, upsert: Upsert) -> str:
@@ -138,6 +149,7 @@ class UpsertAdmin(TenantNames, ReadOnlyAdmin):
             "time": span(round(price.seconds)) if price else "",
             "progress": queries.progress(upsert),
             "states": UpsertRow.State.choices,
+            "pace": queries.paces([upsert], clock.now()).get(upsert.pk, ""),
         }
         return render_to_string("admin/upserts/price_and_progress.html", shown)
 
@@ -177,7 +189,7 @@ class UpsertRowAdmin(ReadOnlyAdmin):
     personal = UpsertRow.PERSONAL
     list_display = ("title", "upsert", "state_label", "record_id", "why", "said", "trace_id", "sent_at")
     list_filter = ("state",)
-    list_select_related = ("upsert",)
+    list_select_related = ("upsert__app",)
     search_fields = ("=upsert__pk", "=trace_id", "=record_id")
     search_help_text = "The number of an upsert, a whole trace id, or the id of a record"
     ordering = ("-upsert", "number")
@@ -189,8 +201,14 @@ class UpsertRowAdmin(ReadOnlyAdmin):
         ("why", "said"),
         ("trace_id", "error_code"),
         ("sent_at", "looked_up_at", "settled_at"),
+        "answer",
+        "what_to_do",
     )
-    readonly_fields = ("why", "said")
+    readonly_fields = ("why", "said", "answer", "what_to_do")
+
+    class Media:
+        css = {"all": panel.STYLES}
+        js = panel.SCRIPTS
 
     def applies_to(self, row: UpsertRow, action: str) -> bool:
         """Only a row of unknown fate is decided about."""
@@ -219,6 +237,16 @@ class UpsertRowAdmin(ReadOnlyAdmin):
     def said(self, row: UpsertRow) -> SafeString:
         """The vendor's own words."""
         return cells.long_text(row.vendor_message)
+
+    @display(description="HighLevel's answer, redacted")
+    def answer(self, row: UpsertRow) -> SafeString | str:
+        """What HighLevel answered, as indented JSON."""
+        return cells.json_text(row.vendor_answer)
+
+    @display(description="what to do")
+    def what_to_do(self, row: UpsertRow) -> SafeString | str:
+        """Steps, channels of the vendor's support, and the report to send."""
+        return panel.html(help_with(queries.refused_call(row))) if row.vendor_answer else "–"
 
     @action(description="It happened", permissions=["decide"])
     def it_happened(self, request: HttpRequest, queryset: QuerySet[UpsertRow]) -> None:
@@ -250,7 +278,7 @@ def _on_each(page: Any, request: HttpRequest, ids: list[int], act: Callable[[int
         try:
             act(pk)
             done += 1
-        except BadRequest as error:
+        except (BadRequest, SealBroken) as error:  # another program wrote its row, or its key is lost
             page.message_user(request, str(error), messages.ERROR)
     if done:
         page.message_user(request, f"{words}: {done}.", messages.SUCCESS)

@@ -10,6 +10,7 @@ class UpsertsConfig(AppConfig):
 
     name = "integrations.upserts"
     label = "upserts"
+    verbose_name = "Bulk upserts"
 
     def ready(self) -> None:
         """Register the due source of the runs, and the sealed keys."""

@@ -24,7 +24,7 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.tenants.models import App
-from integrations.upserts import preparing, pricing, queries, result_file, row_calls, row_sources, row_states, runs
+from integrations.upserts import look_up, preparing, pricing, queries, result_file, row_calls, row_sources, runs
 from integrations.upserts import upsert_key as keys
 from integrations.upserts.models import Run, Upsert, UpsertRow
 from integrations.upserts.pricing import Price
@@ -119,10 +119,10 @@ def decide(upsert_id: int, row: int, *, happened: bool, by: str) -> None:
         found = UpsertRow.objects.select_for_update().filter(upsert=upsert, number=row).first()
         if found is None or found.state != UpsertRow.State.UNKNOWN:
             raise BadRequest(f"row {row} is {found.get_state_display() if found else 'not there'}, not unknown")
-        if (left := row_states.seconds_for_answer(found, now)) > 0:
+        if (left := look_up.seconds_for_answer(found, now)) > 0:
             raise BadRequest(f"the answer may still come: decide in {left:.0f} seconds")
         if happened:
-            row_states.happened(found, "", f"it happened, says {by}", now)
+            UpsertRow.objects.of(found).happened("", f"it happened, says {by}", now)
         else:
             _send_again(upsert, found, now)
         word = "happened" if happened else "did_not_happen"
@@ -158,7 +158,8 @@ def _send_again(upsert: Upsert, row: UpsertRow, now: datetime) -> None:
     if not row.body or upsert.sealed is None:
         raise BadRequest(f"row {row.number} cannot be sent again: {keys.KEY_LOST}")
     cipher = keys.cipher(upsert)
-    row_states.did_not_happen(row, cipher.encrypted(row.number, cipher.content(row), may_be_sent=True))
+    content = cipher.encrypted(row.number, cipher.content(row), may_be_sent=True)
+    UpsertRow.objects.of(row).did_not_happen(content)
     if upsert.phase == Upsert.Phase.STARTED:
         Upsert.objects.filter(pk=upsert.pk).plan_next(now)
 
@@ -175,5 +176,5 @@ def _locked(upsert_id: int, *phases: str) -> Upsert:
 def _move(upsert: Upsert, phase: str, now: datetime, what: str, by: str) -> None:
     keys.move(upsert, phase)
     upsert.due_at = now if phase == Upsert.Phase.STARTED else None
-    upsert.save(update_fields=["phase", "sealed", "due_at", "started_at", "stopped_because"])
+    Upsert.objects.save_phase(upsert)
     audit.record(f"upsert.{what}", actor=by, subject=upsert.tenant.audit_subject, upsert=upsert.pk)

@@ -110,7 +110,9 @@ def copy_read_at(upsert: Upsert, matcher: RecordMatcher | None) -> str:
     """When the copy of the resource was last read from the vendor (ISO 8601); empty when it is not kept."""
     if matcher is None or upsert.level != UserType.LOCATION:
         return ""
-    mine = Plan.objects.filter(app=upsert.app_id, location_id=upsert.tenant_id, resource=matcher.resource.name)
+    mine = Plan.objects.filter(
+        app=upsert.app_id, location_id=upsert.tenant_id, resource=matcher.resource.name, variant=""
+    )
     plan = mine.filter(synced_at__isnull=False).first()
     return plan.synced_at.isoformat(timespec="seconds") if plan is not None and plan.synced_at is not None else ""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from integrations.core.errors import RequestRejected
 from integrations.core.tenant import Tenant
 from integrations.gateway import client
+from integrations.jobs.writes import ANSWER_LOST_AFTER
 from integrations.upserts.comparison import RecordMatcher
+from integrations.upserts.models import UpsertRow
 from integrations.upserts.upsert_key import RowContent
 
 _DUPLICATE = "contacts.get-duplicate-contact"
@@ -52,6 +55,12 @@ def record_in(answer: Any, matcher: RecordMatcher | None) -> tuple[str, bool | N
     found = next((one["id"] for one in (named or {}, answer, *inner) if isinstance(one.get("id"), str)), "")
     created = answer.get("new")
     return found, created if isinstance(created, bool) else None
+
+
+def seconds_for_answer(row: UpsertRow, now: datetime) -> float:
+    """How long the answer of an unknown row may still come; not above 0 when it cannot."""
+    since = max(row.sent_at or now, row.settled_at or now)
+    return (since + ANSWER_LOST_AFTER - now).total_seconds()
 
 
 def _object(answer: Any, name: str) -> Mapping[str, Any] | None:

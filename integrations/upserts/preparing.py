@@ -14,6 +14,7 @@ from django.db import transaction
 
 from integrations.core import audit
 from integrations.core.errors import BadRequest
+from integrations.core.runs import current_run
 from integrations.core.texts import storable
 from integrations.tenants.models import App, Installation
 from integrations.upserts import comparison, upsert_key
@@ -47,6 +48,7 @@ def prepare(mapping: RowMapping, rows: Iterable[SourceRow], app: App, *, name: s
         version=mapping.version,
         name=storable(name)[:_NAME],
         made_by=by[:160],
+        made_in=current_run.name(),
         created_at=now,
     )
     cipher = upsert_key.make(upsert)
@@ -131,5 +133,5 @@ def rows_of(objects: Iterable[object]) -> Iterator[SourceRow]:
             continue
         try:
             yield SourceRow(json.loads(json.dumps(one)), is_text=False)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             yield SourceRow({}, is_text=False, trouble="it is no JSON")

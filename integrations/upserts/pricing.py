@@ -15,7 +15,7 @@ from integrations.core.errors import BadRequest, StoreUnavailable
 from integrations.gateway import target
 from integrations.gateway.target import Target
 from integrations.quota.permits import queries as quota
-from integrations.sync.choose.estimates import CALLS_A_DAY
+from integrations.sync.pace import CALLS_A_DAY
 from integrations.upserts import comparison, upsert_key
 from integrations.upserts.comparison import CopyRecord, RecordMatcher
 from integrations.upserts.models import Upsert, UpsertRow

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from integrations.core.errors import BadRequest, SealBroken
+from integrations.core.runs import run_progress
+from integrations.gateway.support.refused_call import RefusedCall, of_row
 from integrations.upserts import upsert_key
 from integrations.upserts.models import Run, Upsert, UpsertRow
 from integrations.upserts.upsert_key import RowCipher
@@ -84,6 +86,23 @@ def progress_of(upserts: Iterable[Upsert]) -> list[UpsertProgress]:
     return [_progress(one, counts.get(one.pk, {}), latest.get(one.pk)) for one in listed]
 
 
+def paces(upserts: Iterable[Upsert], now: datetime) -> dict[int, str]:
+    """Of each upsert with a run under way its rate, the time that is left and what it waits for (`run_progress`)."""
+    running = {run.upsert_id: run for run in Run.objects.filter(upsert__in=list(upserts)).running()}
+    if not running:
+        return {}
+    left = UpsertRow.objects.filter(upsert__in=list(running), state__in=(_State.WAITING, _State.SENT)).order_by()
+    waiting = dict(left.values_list("upsert").annotate(Count("pk")))
+    return {pk: run_progress.words(run, run.done, run.done + waiting.get(pk, 0), now) for pk, run in running.items()}
+
+
+def refused_call(row: UpsertRow) -> RefusedCall:
+    """The call of a row that HighLevel refused or did not answer. The row needs its upsert and app."""
+    upsert = row.upsert
+    made = {"operation": upsert.operation, "version": upsert.version, "source": f"row {row.number} of {upsert}"}
+    return of_row(row, app=upsert.app, tenant=upsert.tenant, at=row.settled_at, **made)
+
+
 def delete_old(now: datetime) -> int:
     """Delete upserts whose last run ended UPSERT_RETENTION_DAYS ago, and drafts that are as old; how many."""
     until = now - timedelta(days=settings.UPSERT_RETENTION_DAYS)
@@ -103,7 +122,7 @@ def remove(ids: Iterable[int]) -> None:
 def rows_that_say(rows: QuerySet[UpsertRow], words: Sequence[str]) -> list[int]:
     """The keys of rows that are not settled and whose content has one of these texts; it opens each of them.
 
-    A row that does not open is among them: it can be sent no more, and nobody can say what it has.
+    A row that does not open is among them: it can be sent no more, and what it has is unknown.
     """
     found: list[int] = []
     wanted = [word.lower() for word in words]

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from integrations.core import audit
 from integrations.core.errors import IntegrationError, SealBroken
-from integrations.core.runs.querysets import Fields
 from integrations.gateway import safe_writes
 from integrations.upserts import pricing, runs, upsert_key
 from integrations.upserts.models import Run, Upsert, UpsertRow
@@ -22,7 +21,7 @@ def hold(now: datetime, *, made_at: datetime, by: str) -> list[int]:
     """Stop the upserts that were started; their ids. `made_at` is as of when the database is.
 
     A row that was sent is of unknown fate. So is each that waits, unless its call may be made twice: a look-up or a
-    person decides about it once somebody resumes the upsert.
+    person decides about it once an operator resumes the upsert.
     """
     with transaction.atomic():
         audit.lock()
@@ -46,9 +45,7 @@ def _hold_rows(upsert: Upsert, now: datetime, made_at: datetime) -> None:
     cipher = _cipher(upsert)
     for row in UpsertRow.objects.filter(upsert=upsert, state__in=states).order_by("number"):
         reason = f"the database was restored as of {made_at:%Y-%m-%d %H:%M} UTC: it may have been sent since"
-        fields: Fields = {"error_code": "fate_unknown", "error": reason, "body": _held(cipher, row)}
-        fields |= {"state": _State.UNKNOWN, "sent_at": made_at, "settled_at": now, "looked_up_at": None}
-        UpsertRow.objects.filter(pk=row.pk).update(**fields)
+        UpsertRow.objects.of(row).restore(reason, _held(cipher, row), now, made_at=made_at)
 
 
 def _stop(upsert: Upsert) -> None:
@@ -57,7 +54,7 @@ def _stop(upsert: Upsert) -> None:
     except SealBroken:  # of another key ring: what does not open is not sent in any phase
         upsert.phase = Upsert.Phase.STOPPED
     upsert.due_at, upsert.stopped_because = None, REASON
-    upsert.save(update_fields=["phase", "sealed", "due_at", "stopped_because"])
+    Upsert.objects.save_phase(upsert)
 
 
 def _may_repeat(upsert: Upsert) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from integrations.core.lists import spreadsheet
 from integrations.upserts.models import Upsert, UpsertRow
 
-COLUMNS = ("row", "outcome", "id", "status", "why", "vendor_said", "trace_id", "sent_at", "times_sent")
+COLUMNS = ("row", "outcome", "id", "status", "why", "vendor_said", "trace_id", "sent_at", "times_sent", "answer")
 _BATCH = 2_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class RowResult:
     unchanged, invalid, refused, unknown, or waiting.
 
     `row` is its number in the file, from 1, without the line of names; `id` that of the vendor's record. `why` is in
-    our words, `vendor_said` in the vendor's. `sent_at` is ISO 8601 or empty.
+    our words, `vendor_said` in the vendor's. `sent_at` is ISO 8601 or empty. `answer` is the vendor's whole answer to a
+    row that is not written, redacted: status, message, details, trace_id, body, headers, as far as there are such. In
+    the file it is JSON.
     """
 
     row: int
@@ -32,6 +34,7 @@ class RowResult:
     trace_id: str
     sent_at: str
     times_sent: int
+    answer: dict[str, Any] | None = None
 
 
 def results(upsert: Upsert) -> Iterator[RowResult]:
@@ -44,9 +47,13 @@ def results(upsert: Upsert) -> Iterator[RowResult]:
 
 def as_csv(upsert: Upsert) -> Iterator[str]:
     """The lines of the result file. A text that a spreadsheet would compute begins with an apostrophe."""
-    yield _line(COLUMNS)
-    for one in results(upsert):
-        yield _line([_cell(getattr(one, name)) for name in COLUMNS])
+    yield from spreadsheet.lines([COLUMNS])
+    yield from spreadsheet.lines([_cell(one, name) for name in COLUMNS] for one in results(upsert))
+
+
+def _cell(one: RowResult, name: str) -> Any:
+    value = getattr(one, name)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def _result(row: UpsertRow) -> RowResult:
@@ -60,6 +67,7 @@ def _result(row: UpsertRow) -> RowResult:
         trace_id=row.trace_id,
         sent_at=row.sent_at.isoformat(timespec="seconds") if row.sent_at else "",
         times_sent=row.times_sent,
+        answer=row.vendor_answer,
     )
 
 
@@ -67,14 +75,3 @@ def _outcome(row: UpsertRow) -> str:
     if row.state == UpsertRow.State.DONE:
         return {True: "created", False: "updated", None: "written"}[row.created]
     return "waiting" if row.state == UpsertRow.State.SENT else row.state
-
-
-def _cell(value: object) -> object:
-    """Vendor's words and ids come from outside."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _line(cells: object) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(cells)  # type: ignore[arg-type]
-    return out.getvalue()

@@ -57,8 +57,11 @@ class RowMapping:
                 given[name] = value
             elif text := str(value).strip():
                 given[name] = self._typed(name, text)
-        content = self._placed(given)
-        self._check(content)
+        try:
+            content = self._placed(given)
+            self._check(content)
+        except RecursionError:
+            raise UnusableRow("it is nested too deeply") from None
         return content
 
     def fields_of(self, names: Mapping[str, Any]) -> list[str]:

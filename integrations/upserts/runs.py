@@ -21,6 +21,7 @@ from django.db.models import QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import (
+    NO_ANSWER,
     BadRequest,
     InstallGone,
     IntegrationError,
@@ -28,6 +29,7 @@ from integrations.core.errors import (
     RequestRejected,
     Retryable,
     SealBroken,
+    VendorAnswer,
 )
 from integrations.core.process import stopping
 from integrations.core.runs import turn
@@ -39,7 +41,7 @@ from integrations.quota import usage
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation
-from integrations.upserts import comparison, look_up, pricing, row_states, upsert_key
+from integrations.upserts import comparison, look_up, pricing, upsert_key
 from integrations.upserts.models import Run, Upsert, UpsertRow
 from integrations.upserts.upsert_key import RowContent
 from integrations.vault import keys
@@ -136,7 +138,7 @@ class UpsertTurn(turn.Turn[Run]):
 
     @classmethod
     def plan_after_incomplete(cls, run: Run, now: datetime) -> None:
-        """A cancelled run goes on when somebody resumes its upsert."""
+        """A cancelled run goes on when an operator or the app resumes its upsert."""
 
     def _work(self, until: float) -> bool:
         while not self._is_over(until):
@@ -158,7 +160,7 @@ class UpsertTurn(turn.Turn[Run]):
         genuine = [(row, content) for row in rows if (content := self._content(row)) is not None]
         found = pricing.alike(self._upsert, self._matcher, [content for _, content in genuine])
         same = [(row, record.record_id) for (row, _), record in zip(genuine, found, strict=True) if record is not None]
-        self._done += row_states.unchanged([row for row, _ in same], [one for _, one in same], clock.now())
+        self._done += sum(UpsertRow.objects.of(row).unchanged(record_id, clock.now()) for row, record_id in same)
         for (row, content), record in zip(genuine, found, strict=True):
             if self._is_over(until):
                 return
@@ -173,7 +175,7 @@ class UpsertTurn(turn.Turn[Run]):
             self.log("error", "row_not_sealed", {"row": row.number})
             audit.record("upsert.not_sealed", actor="system", subject=self._tenant.audit_subject, row=row.number)
             reason = "this row was not written by this application, or was changed or moved: it is not sent"
-            row_states.reject(row, "seal_broken", reason, clock.now())
+            UpsertRow.objects.of(row).reject("seal_broken", reason, clock.now())
             return None
 
     def _send(self, row: UpsertRow, content: RowContent) -> None:
@@ -186,12 +188,12 @@ class UpsertTurn(turn.Turn[Run]):
         except RequestRejected as error:
             if isinstance(error, OtherAccount) or error.vendor.status in _OF_ALL_ROWS:
                 raise
-            row_states.refuse(row, error, clock.now())
+            UpsertRow.objects.of(row).refuse(error, clock.now())
         except BadRequest as error:
-            row_states.refuse(row, error, clock.now())
+            UpsertRow.objects.of(row).refuse(error, clock.now())
         else:
             record_id, created = look_up.record_in(result.json, self._matcher)
-            row_states.done(row, result, record_id, clock.now(), created=created)
+            UpsertRow.objects.of(row).done(result, record_id, clock.now(), created=created)
             self._done += 1
         self._progress = {"attempts": 0, **error_columns("", "")}
 
@@ -203,11 +205,10 @@ class UpsertTurn(turn.Turn[Run]):
                 return client.call(self._upsert.operation, params=content.params, body=content.body, **self._how())
         except Exception as error:
             if not intent.is_unknown:
-                row_states.back(row)
+                UpsertRow.objects.of(row).not_sent()
                 raise
             said = str(error) if isinstance(error, IntegrationError) else type(error).__name__
-            trace_id = error.vendor.trace_id if isinstance(error, IntegrationError) else None
-            self._lose(row, said, trace_id or "")
+            self._lose(row, said, error.vendor if isinstance(error, IntegrationError) else NO_ANSWER)
             self.log("error", "fate_unknown", {"row": row.number, "reason": said})
             raise
 
@@ -216,12 +217,12 @@ class UpsertTurn(turn.Turn[Run]):
         how: dict[str, Any] = {"app": self._upsert.app, "lane": Lane.BULK, "deadline": CALL, "version": version}
         return how | {self._tenant.kind: self._tenant.id}
 
-    def _lose(self, row: UpsertRow, reason: str, trace_id: str = "") -> None:
+    def _lose(self, row: UpsertRow, reason: str, answer: VendorAnswer = NO_ANSWER) -> None:
         try:
             held = self._cipher.held(row)
         except (SealBroken, ValueError):
-            held = ""  # nobody can send or compare it: a person decides whether it happened
-        row_states.lose(row, reason, held, clock.now(), trace_id=trace_id)
+            held = ""  # it cannot be sent or compared: a person decides whether it happened
+        UpsertRow.objects.of(row).lose(reason, held, clock.now(), answer=answer)
 
     def _look_up(self, until: float) -> bool:
         """Ask the vendor about the rows of unknown fate. True when none is left that it could decide."""
@@ -230,7 +231,7 @@ class UpsertTurn(turn.Turn[Run]):
         for row in self._rows("unknown").filter(looked_up_at=None).exclude(body=""):
             if self._is_over(until):
                 return False
-            wait = row_states.seconds_for_answer(row, clock.now())
+            wait = look_up.seconds_for_answer(row, clock.now())
             if wait > 0:
                 self._rest = wait if not self._rest else min(wait, self._rest)
                 continue
@@ -243,24 +244,26 @@ class UpsertTurn(turn.Turn[Run]):
         try:
             content = self._cipher.content(row)
         except (SealBroken, ValueError):
-            row_states.looked_up(row, "its content does not open", clock.now())
+            UpsertRow.objects.of(row).looked_up("its content does not open", clock.now())
             return
         try:
             record = look_up.record_of(self._matcher, content, self._tenant, self._how())
         except (RequestRejected, BadRequest) as error:
-            row_states.looked_up(row, f"it could not be looked up: {error}", clock.now())
+            UpsertRow.objects.of(row).looked_up(f"it could not be looked up: {error}", clock.now())
             return
         if record is not None and self._matcher.is_like(content, record, self._tenant.request_fields):
             record_id = self._matcher.resource.record_id(record) or ""
-            row_states.happened(row, record_id, "its answer was lost: the record has what it says", clock.now())
+            UpsertRow.objects.of(row).happened(
+                record_id, "its answer was lost: the record has what it says", clock.now()
+            )
             self._done += 1
         elif not safe_writes.may_repeat(self._target):
-            row_states.looked_up(row, "the record does not have what it says", clock.now())
+            UpsertRow.objects.of(row).looked_up("the record does not have what it says", clock.now())
         elif row.times_sent >= MOST_SENDS:
-            row_states.give_up(row, f"sent {row.times_sent} times without effect: {row.error}", clock.now())
+            UpsertRow.objects.of(row).give_up(f"sent {row.times_sent} times without effect: {row.error}", clock.now())
         else:
             again = self._cipher.encrypted(row.number, content, may_be_sent=True)
-            if row_states.did_not_happen(row, again):
+            if UpsertRow.objects.of(row).did_not_happen(again):
                 self.log("warning", "sent_again", {"row": row.number})
 
 
@@ -275,8 +278,7 @@ class _RowIntent(fate.WriteWatcher):
         """Commit the intent."""
         with transaction.atomic():
             self._turn.renew()
-            sent = UpsertRow.objects.filter(pk=self._row.pk, state__in=("waiting", "sent"))
-            if not sent.update(state=UpsertRow.State.SENT, sent_at=clock.now(), times_sent=self._times):
+            if not UpsertRow.objects.of(self._row).send(clock.now(), times_sent=self._times):
                 raise _Withdrawn
 
 

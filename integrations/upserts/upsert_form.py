@@ -14,6 +14,7 @@ from django.urls import reverse
 from integrations.core import audit, clock, masking
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
+from integrations.core.lists import spreadsheet
 from integrations.tenants import chosen_app, names
 from integrations.tenants.models import App
 from integrations.upserts import bulk_upsert, preparing, pricing, queries, row_calls, row_sources
@@ -60,7 +61,7 @@ def download(request: HttpRequest, upsert_id: int) -> StreamingHttpResponse:
     actor = operator(request)
     audit.record("upsert.downloaded", actor=actor, subject=upsert.tenant.audit_subject, upsert=upsert.pk)
     answer = StreamingHttpResponse(bulk_upsert.result_csv(upsert_id), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="upsert-{upsert.pk}.csv"'
+    answer["Content-Disposition"] = spreadsheet.attachment(f"upsert-{upsert.pk}.csv")
     return answer
 
 

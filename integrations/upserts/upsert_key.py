@@ -25,7 +25,6 @@ from integrations.vault import columns, data_keys, forget
 from integrations.vault.seal import Binding, seal, unseal
 
 KEY_LOST = "the key that sealed it is lost: prepare the upsert again"
-_OPEN = (UpsertRow.State.WAITING, UpsertRow.State.SENT, UpsertRow.State.UNKNOWN)
 _BATCH = 100
 
 
@@ -99,7 +98,7 @@ def register() -> None:
 
 
 class _UpsertsOfALostKey:
-    """`vault.forget.LostKeyHandler`: nobody can open these rows, so they are not sent."""
+    """`vault.forget.LostKeyHandler`: no key opens these rows, so they are not sent."""
 
     label = "upserts.Upsert"
 
@@ -109,13 +108,8 @@ class _UpsertsOfALostKey:
             audit.lock()
             rows = columns.sealed_by(Upsert, key_id).select_for_update(skip_locked=True).order_by("pk")
             lost = list(rows.values_list("pk", flat=True)[:_BATCH])
-            open_rows = UpsertRow.objects.filter(upsert__in=lost, state__in=_OPEN)
-            open_rows.exclude(state=UpsertRow.State.WAITING).update(body="")
-            open_rows.filter(state=UpsertRow.State.WAITING).update(
-                state=UpsertRow.State.REFUSED, error_code="seal_broken", error=KEY_LOST, body="", settled_at=clock.now()
-            )
-            fields = {"phase": Upsert.Phase.STOPPED, "stopped_because": KEY_LOST, "due_at": None}
-            Upsert.objects.filter(pk__in=lost).update(sealed=None, **fields)
+            UpsertRow.objects.filter(upsert__in=lost).lose_key(KEY_LOST, clock.now())
+            Upsert.objects.stop_without_key(lost, KEY_LOST)
             if lost:
                 audit.record("upsert.key_lost", actor=actor, subject="upserts", key_id=key_id, upserts=lost)
         return Counter({"upserts stopped": len(lost)} if lost else {})

@@ -12,6 +12,7 @@ class VaultConfig(AppConfig):
 
     name = "integrations.vault"
     label = "vault"
+    verbose_name = "Vault"
 
     def ready(self) -> None:
         """Make the key ring prove itself by its check values. Supply the audit trail and the MACs of rows with keys."""

@@ -6,15 +6,17 @@ returns the binding of a row's value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.db.models import BinaryField, BooleanField, Count, Func, Model, Q, QuerySet, Value
+from django.db.models.functions import Substr
+from django.db.models.lookups import Exact
 
-from integrations.vault.seal import Binding
+from integrations.vault.seal import Binding, beginnings
 
 
 class KeyId(Func):
@@ -70,11 +72,20 @@ class SealedColumn:
         """The rows whose value that key sealed."""
         return self.rows().filter(key_id_bytes=key_id.encode())
 
-    def stale(self, newest: str) -> QuerySet[Any]:
-        """The rows whose value another key sealed, whose header is damaged, or that lack the address they need."""
-        return self.rows().filter(
-            Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode()) | Q(self._lacks_address)
-        )
+    def is_stale(self, row: Any, newest: str) -> bool:
+        """Whether another key sealed the row's value, its header is damaged, or it lacks the address it needs."""
+        blob = getattr(row, self.column)
+        return blob is not None and not bytes(blob).startswith(self._current(newest))
+
+    def stale(self, newest: str) -> Q:
+        """`is_stale` for the database, which reads no more of a value than its beginning."""
+        current = self._current(newest)
+        begins = Substr(self.column, 1, len(current[0]), output_field=BinaryField())
+        is_current = reduce(or_, (Q(Exact(begins, Value(one, output_field=BinaryField()))) for one in current))
+        return Q(**{f"{self.column}__isnull": False}) & ~is_current
+
+    def _current(self, newest: str) -> tuple[bytes, ...]:
+        return beginnings(newest, addressed=self.is_sent)
 
     def counts(self) -> list[tuple[bytes | None, bool, int]]:
         """Key id (None: no header of ours), whether the values lack the address they need, and how many there are."""
@@ -89,6 +100,15 @@ class SealedColumn:
     def value(self, row: Any) -> bytes:
         """The sealed blob of a row that `rows` returned."""
         return bytes(getattr(row, self.column))
+
+
+def stale_rows(own: Sequence[SealedColumn], newest: str) -> QuerySet[Any]:
+    """The rows of one table of which any of these columns is stale, with what their bindings need."""
+    found: QuerySet[Any] = own[0].model._base_manager.filter(reduce(or_, (one.stale(newest) for one in own)))  # noqa: SLF001 - documented by Django
+    joins = [name for one in own for name in one.joins]
+    if joins:
+        found = found.select_related(*joins)
+    return found.only("pk", *(name for one in own for name in (*one.needs, one.column)))
 
 
 def sealed_by(model: type[Model], key_id: str) -> QuerySet[Any]:
@@ -111,3 +131,11 @@ def register(*columns: SealedColumn) -> None:
 def registered() -> tuple[SealedColumn, ...]:
     """All registered columns."""
     return tuple(_registered.values())
+
+
+def by_table() -> list[tuple[SealedColumn, ...]]:
+    """All registered columns, those of one table together."""
+    tables: dict[type[Model], list[SealedColumn]] = {}
+    for column in registered():
+        tables.setdefault(column.model, []).append(column)
+    return [tuple(own) for own in tables.values()]

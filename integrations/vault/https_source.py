@@ -16,7 +16,7 @@ import urllib.request
 from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit
 
-_LARGEST_UNREAD = 65_536  # bytes of an answer that nobody reads
+_LARGEST_UNREAD = 65_536  # bytes of an answer that are left unread
 
 
 class NoAnswer(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Value
 
 
 class KeyCheckValue(models.Model):
@@ -20,10 +21,15 @@ class KeyCheckValue(models.Model):
 
 
 class RowMacKey(models.Model):
-    """The key of MACs over rows, sealed together with the end of the transition (`vault.row_macs`). One row."""
+    """The key of MACs over rows, sealed together with the end of the transition (`vault.row_macs`). One row.
+
+    It notes as well what the last look at all rows found: how many do not fit, by table (`vault.signed_tables`).
+    """
 
     sealed = models.BinaryField()
     created_at = models.DateTimeField()
+    examined_at = models.DateTimeField(null=True)
+    misfits = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
 
     class Meta:
         verbose_name = "key of row MACs"

@@ -1,10 +1,11 @@
 """Key rotation: re-seals every sealed value under the newest key while the system keeps running.
 
-1. Go through each registered column by primary key and take a batch of values that the newest key did not seal, or that
-   an older release sealed without the address they are sent to.
+1. Go through each table with registered columns by primary key and take a batch of rows with values that the newest key
+   did not seal, or that an older release sealed without the address they are sent to.
 2. Open and re-seal them here, with no transaction open and no row locked.
 3. Swap them in by one UPDATE, each where the old blob still stands. A refresh or an install that came in between has
-   written another blob (every seal has a nonce of its own), so its row is left alone: it is sealed newly anyway.
+   written another blob (every seal has a nonce of its own), so its value is left alone: it is sealed newly anyway. All
+   columns of a row are swapped together, because PostgreSQL writes a row anew for each UPDATE.
 
 The rows are the only state. A run that stops or is killed loses nothing, and the next run continues with the rest; two
 runs at once share the work. At each moment a value is sealed by the old or the new key, and the ring opens both.
@@ -17,13 +18,14 @@ waits for no lock is part of no deadlock, so a rotation never aborts a refresh.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import structlog
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations.core import audit, clock
 from integrations.core.audit import maintenance
@@ -40,7 +42,21 @@ BATCH = 500
 _PAUSE = 0.2  # seconds between passes, for rows that were locked
 _MOST_IDLE_PASSES = 25  # passes in a row that re-seal nothing
 
-Blobs = list[tuple[Any, bytes, bytes]]
+Pair = tuple[bytes, bytes]  # the blob as it was read, and the new one
+_STAYS: Pair = (b"", b"")  # for a value that is current, broken or not there
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """One row to write: its primary key, and a pair for each of its table's sealed columns."""
+
+    pk: Any
+    pairs: list[Pair]
+
+    @property
+    def values(self) -> int:
+        """How many of its values are new."""
+        return sum(bool(new) for _, new in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,11 @@ def stale() -> int:
     return sealed_counts.count().stale(keys.ring())
 
 
+def is_needed() -> bool:
+    """Whether an older key seals a value or the audit trail. Raises SealBroken when the ring is not the right one."""
+    return stale() > 0 or maintenance.sealed_by() not in (None, keys.ring().newest)
+
+
 def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> RotationResult:
     """Rotate, with an audit entry before and after. Raises SealBroken when the ring is not the right one.
 
@@ -115,8 +136,8 @@ def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationRe
     while passes_left:
         before = result.resealed
         result.busy, result.broken, result.unread = 0, [], []
-        for column in columns.registered():
-            _pass_over(column, ring, batch, watcher, result)
+        for own in columns.by_table():
+            _pass_over(own, ring, batch, watcher, result)
         for store in external_values.registered():
             try:
                 _pass_outside(store, ring, watcher, result)
@@ -129,16 +150,17 @@ def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationRe
     return result
 
 
-def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher, result: RotationResult) -> None:
-    for rows in _batches(column, ring.newest, size):
+def _pass_over(own: Sequence[SealedColumn], ring: KeyRing, size: int, watcher: Watcher, result: RotationResult) -> None:
+    for rows in _batches(own, ring.newest, size):
         if watcher.stop():
             result.stopped = True
             return
-        blobs = list(_reseal(column, ring, rows, result.broken))
-        swapped = _swap(column, blobs)
+        broken_before = len(result.broken)
+        made = [Resealed(row.pk, [_reseal(column, ring, row, result.broken) for column in own]) for row in rows]
+        values, swapped = sum(one.values for one in made), _swap(own, made)
         result.resealed += swapped
-        result.busy += len(blobs) - swapped
-        watcher.batch_done(len(rows))
+        result.busy += values - swapped
+        watcher.batch_done(values + len(result.broken) - broken_before)
 
 
 def _pass_outside(store: ExternalValues, ring: KeyRing, watcher: Watcher, result: RotationResult) -> None:
@@ -160,44 +182,57 @@ def _pass_outside(store: ExternalValues, ring: KeyRing, watcher: Watcher, result
         watcher.batch_done(1)
 
 
-def _batches(column: SealedColumn, newest: str, size: int) -> Iterator[list[Any]]:
-    rows = list(column.stale(newest).order_by("pk")[:size])
+def _batches(own: Sequence[SealedColumn], newest: str, size: int) -> Iterator[list[Any]]:
+    stale = columns.stale_rows(own, newest).order_by("pk")
+    rows = list(stale[:size])
     while rows:
         yield rows
-        rows = list(column.stale(newest).filter(pk__gt=rows[-1].pk).order_by("pk")[:size])
+        rows = list(stale.filter(pk__gt=rows[-1].pk)[:size])
 
 
-def _reseal(
-    column: SealedColumn, ring: KeyRing, rows: list[Any], broken: list[Broken]
-) -> Iterator[tuple[Any, bytes, bytes]]:
-    for row in rows:
-        old, binding = column.value(row), column.binding(row)
-        try:
-            new = resealed(ring, old, binding)
-        except SealBroken as error:
-            broken.append(Broken(column.label, str(row.pk), ":".join(binding.owner), str(error)))
-        else:
-            yield row.pk, old, new
+def _reseal(column: SealedColumn, ring: KeyRing, row: Any, broken: list[Broken]) -> Pair:
+    if not column.is_stale(row, ring.newest):
+        return _STAYS
+    old, binding = column.value(row), column.binding(row)
+    try:
+        return old, resealed(ring, old, binding)
+    except SealBroken as error:
+        broken.append(Broken(column.label, str(row.pk), ":".join(binding.owner), str(error)))
+        return _STAYS
 
 
-def _swap(column: SealedColumn, blobs: Blobs) -> int:
-    """Swap the blobs of rows that are unchanged and that no other transaction has locked. Returns how many."""
-    if not blobs:
+def _swap(own: Sequence[SealedColumn], made: Sequence[Resealed]) -> int:
+    """Swap the blobs that are unchanged, in rows that no other transaction has locked. Returns how many."""
+    made = [one for one in made if one.values]
+    if not made:
         return 0
-    connection = connections[router.db_for_write(column.model)]
-    meta, quote = column.model._meta, connection.ops.quote_name  # noqa: SLF001 - documented by Django
-    table, key, name = quote(meta.db_table), quote(str(meta.pk.column)), quote(column.column)
-    statement = f"""
-        WITH matching AS (
-            SELECT t.{key} AS pk, w.new
-            FROM unnest(%b::{meta.pk.rel_db_type(connection)}[], %b::bytea[], %b::bytea[]) AS w (pk, old, new)
-            JOIN {table} t ON t.{key} = w.pk
-            WHERE t.{name} = w.old FOR NO KEY UPDATE OF t SKIP LOCKED
-        )
-        UPDATE {table} t SET {name} = matching.new FROM matching WHERE t.{key} = matching.pk
-    """  # noqa: S608 - identifiers of our models
+    connection = connections[router.db_for_write(own[0].model)]
+    blobs = [[one.pairs[n][side] for one in made] for n in range(len(own)) for side in (0, 1)]
     connection.ensure_connection()
     # A cursor of psycopg's own: Django's sends a blob as text inside the statement, which takes four times as long.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement.encode(), [list(part) for part in zip(*blobs, strict=True)])
-        return int(cursor.rowcount)
+        cursor.execute(_statement(own, connection).encode(), [[one.pk for one in made], *blobs])
+        return sum(values for (values,) in cursor)
+
+
+def _statement(own: Sequence[SealedColumn], connection: BaseDatabaseWrapper) -> str:
+    """The UPDATE. What a row holds is compared once it is locked: blobs are stored out of line, and reading one costs
+    as much as writing one."""
+    meta, quote = own[0].model._meta, connection.ops.quote_name  # noqa: SLF001 - documented by Django
+    table, key, names = quote(meta.db_table), quote(str(meta.pk.column)), [quote(column.column) for column in own]
+    numbers = range(len(own))
+    given = ", ".join(f"old{n}, new{n}" for n in numbers)
+    arrays = f"%b::{meta.pk.rel_db_type(connection)}[]" + ", %b::bytea[], %b::bytea[]" * len(own)
+    unchanged = ", ".join(
+        f"CASE WHEN w.new{n} <> ''::bytea AND t.{names[n]} = w.old{n} THEN w.new{n} END AS new{n}" for n in numbers
+    )
+    return f"""
+        WITH matching AS (
+            SELECT t.{key} AS pk, {unchanged}
+            FROM unnest({arrays}) AS w (pk, {given})
+            JOIN {table} t ON t.{key} = w.pk FOR NO KEY UPDATE OF t SKIP LOCKED
+        )
+        UPDATE {table} t SET {", ".join(f"{names[n]} = coalesce(m.new{n}, t.{names[n]})" for n in numbers)}
+        FROM matching m WHERE t.{key} = m.pk AND coalesce({", ".join(f"m.new{n}" for n in numbers)}) IS NOT NULL
+        RETURNING {" + ".join(f"(m.new{n} IS NOT NULL)::int" for n in numbers)}
+    """  # noqa: S608 - identifiers of our models

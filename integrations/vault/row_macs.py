@@ -7,8 +7,9 @@ none.
 
 **Rows of the release before.** Processes of that release run beside this one for a while. They write rows without a
 MAC, or change rows and leave the MAC as it was. Until the end of the *transition* such rows are taken as they are. Its
-end is sealed together with the key: nobody can move it. The migration that makes the key sets it, a day later; a new
-database has no transition. Until then `signed_tables` signs what is found. Afterwards a row that does not fit is held.
+end is sealed together with the key: SQL alone cannot move it. The migration that makes the key sets it, a day later; a
+new database has no transition. Until then `signed_tables` signs what is found. Afterwards a row that does not fit is
+held.
 
 **What remains.** A row that was put back together with its MAC, as it was at an earlier time, fits. The rooms say what
 it can do (docs/security.md).
@@ -23,6 +24,7 @@ import hmac
 import json
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +40,8 @@ from integrations.vault import columns, forget
 from integrations.vault.models import RowMacKey
 from integrations.vault.seal import Binding, is_under, seal, unseal
 
+Mac = bytes | memoryview | None  # of a row, as it was read
+NOT_OURS = "another program wrote or changed its row in the database"
 BINDING = Binding(("key of row MACs",), "key", 1)  # the migration that makes the key has it, too
 _ONLY = 1  # primary key of the one row
 _KEPT_SECONDS = 60.0  # that a process uses the key without reading its row again
@@ -91,20 +95,22 @@ def mac(covered: bytes) -> bytes:
 
 def fits(found: bytes | memoryview | None, covered: bytes) -> bool:
     """Whether a row with this MAC and content may be acted on. Raises SealBroken for a wrong key of the vault."""
-    key = _key()
-    if is_same(found, _mac(key, covered)):
-        return True
-    return key.trusted_until is not None and clock.now() < key.trusted_until
+    return passes(found, mac(covered))
 
 
-def is_exact(found: bytes | memoryview | None, covered: bytes) -> bool:
-    """Whether the MAC is the one of this content, whatever the transition takes. Raises SealBroken."""
-    return is_same(found, mac(covered))
+def passes(found: bytes | memoryview | None, expected: bytes) -> bool:
+    """As `fits`, for a row whose MAC was computed in another way from one of this module."""
+    return is_same(found, expected) or trusted_until() is not None
 
 
 def is_same(found: bytes | memoryview | None, expected: bytes) -> bool:
     """Whether a row has this MAC."""
     return found is not None and hmac.compare_digest(bytes(found), expected)
+
+
+def other(has: Mapping[str, Mac], wanted: Mapping[str, Mac]) -> dict[str, Any]:
+    """The columns whose MAC is another one than the row has: what `signed_tables` writes."""
+    return {name: mac for name, mac in wanted.items() if _bytes(has[name]) != _bytes(mac)}
 
 
 def trusted_until() -> datetime | None:
@@ -114,7 +120,7 @@ def trusted_until() -> datetime | None:
 
 
 def reset() -> None:
-    """Forget the key. Tests call it: the row of another test is gone."""
+    """Forget the key: its row is gone, and the next MAC reads or makes another one."""
     _kept.clear()
     _uncommitted.clear()
 
@@ -141,6 +147,10 @@ def register() -> None:
     """Register the sealed column and the lost-key handler. Called once at start-up."""
     columns.register(columns.SealedColumn(RowMacKey, "sealed", (), lambda row: BINDING))
     forget.register(LostRowMacKey())
+
+
+def _bytes(mac: Mac) -> bytes | None:
+    return None if mac is None else bytes(mac)
 
 
 def _mac(key: _Key, covered: bytes) -> bytes:

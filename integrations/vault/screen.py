@@ -14,13 +14,6 @@ from rich.table import Table
 from integrations.vault.status import VaultStatus
 
 PIPE_WIDTH = 140
-_ROLES = {
-    "seals": "seals",
-    "opens": "opens",
-    "retirable": "unused, may be retired",
-    "missing": "MISSING from VAULT_KEYS",
-    "wrong": "ANOTHER KEY than before",
-}
 
 
 def table(status: VaultStatus, stdout: OutputWrapper) -> str:
@@ -29,7 +22,7 @@ def table(status: VaultStatus, stdout: OutputWrapper) -> str:
     grid = Table("key", "role", *map(_heading, labels), "values", box=None, pad_edge=False)
     for key in status.keys:
         counts = (str(key.columns.get(label, 0)) for label in labels)
-        grid.add_row(key.key_id, _ROLES[key.role], *counts, str(key.total))
+        grid.add_row(key.key_id, key.words, *counts, str(key.total))
     text = io.StringIO()
     Console(file=text, width=None if stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False).print(grid)
     return text.getvalue() + "\n".join(_advice(status))
@@ -50,6 +43,7 @@ def _advice(status: VaultStatus) -> Iterator[str]:
     elif status.retirable:
         yield f"may leave VAULT_KEYS on all machines: {', '.join(status.retirable)}"
         yield "(a spool entry that only another machine's disk holds is counted there: ask there too)"
+        yield "(backups of before need it as well: keep it where their keys are, as long as you keep them)"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 
@@ -126,6 +127,14 @@ def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
         return blob is not None and key_id_of(blob) == key_id
     except SealBroken:
         return False
+
+
+@lru_cache(maxsize=32)
+def beginnings(key_id: str, *, addressed: bool) -> tuple[bytes, ...]:
+    """What blobs of this key begin with, all equally long; with `addressed` those that are sealed for an address."""
+    raw = key_id.encode()
+    versions = (_ADDRESSED,) if addressed else (_PLAIN, _ADDRESSED)
+    return tuple(bytes((version, len(raw))) + raw for version in versions)
 
 
 def _header(key_id: str, address: str) -> bytes:

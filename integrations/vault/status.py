@@ -10,6 +10,14 @@ from integrations.vault import key_checks, keys
 from integrations.vault.keys import KeyRing
 from integrations.vault.sealed_counts import DAMAGED, SealedCounts, count
 
+_ROLES = {
+    "seals": "seals",
+    "opens": "opens",
+    "retirable": "unused, may be retired",
+    "missing": "MISSING from VAULT_KEYS",
+    "wrong": "ANOTHER KEY than before",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -22,6 +30,11 @@ class Key:
     role: str
     total: int
     columns: dict[str, int]
+
+    @property
+    def words(self) -> str:
+        """The role as operators read it."""
+        return _ROLES[self.role]
 
 
 @dataclass(frozen=True, slots=True)

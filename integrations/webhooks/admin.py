@@ -1,4 +1,7 @@
-"""Admin pages of events, mailboxes and answers to webhooks. Nothing edits an event; "Process again" replays it."""
+"""Admin pages of events, mailboxes and answers to webhooks.
+
+Nothing edits an event: "Process again" replays it, and one that this application did not receive is discarded.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,12 @@ from integrations.core.filters import distinct_values
 from integrations.core.pages import tenant_links
 from integrations.core.pages.tenant_links import TenantColumn
 from integrations.core.tenant import Tenant
+from integrations.gateway.support import panel
+from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.tenants.models import App
+from integrations.vault.misfit_admin import DiscardsMisfits
 from integrations.webhooks import queries
-from integrations.webhooks.models import Answers, Event, FailedAttempt, Mailbox
+from integrations.webhooks.models import Answers, Event, EventQuerySet, FailedAttempt, Mailbox
 from integrations.webhooks.replay import replay
 from integrations.webhooks.response_counts import ACCEPTED, UNVERIFIED, ResponseOutcome
 
@@ -71,7 +77,7 @@ class InstalledFilter(admin.SimpleListFilter):
 
 
 @admin.register(Event)
-class EventAdmin(TenantColumn, ReadOnlyAdmin):
+class EventAdmin(TenantColumn, DiscardsMisfits):
     """Stored webhooks, the newest first."""
 
     personal = {"payload": masking.body, "error": masking.text}
@@ -92,7 +98,7 @@ class EventAdmin(TenantColumn, ReadOnlyAdmin):
     search_fields = ("webhook_id",)
     search_help_text = "Webhook id, location id or company id, whole"
     ordering = ("-received_at",)
-    actions = ("process_again",)
+    actions = ("process_again", "discard")
     fields = (
         "tenant_link",
         ("app", "mailbox"),
@@ -101,9 +107,15 @@ class EventAdmin(TenantColumn, ReadOnlyAdmin):
         ("status", "attempts", "due_at", "processed_at"),
         ("error_code", "error"),
         "failed_attempts",
+        "answer",
+        "what_to_do",
         "payload_json",
     )
-    readonly_fields = ("tenant_link", "failed_attempts", "payload_json")
+    readonly_fields = ("tenant_link", "failed_attempts", "answer", "what_to_do", "payload_json")
+
+    class Media:
+        css = {"all": panel.STYLES}
+        js = panel.SCRIPTS
 
     def tenant_id_of(self, row: Event) -> str:
         """The id of the mailbox's tenant."""
@@ -124,10 +136,23 @@ class EventAdmin(TenantColumn, ReadOnlyAdmin):
         """The latest attempts that failed, with the error and the next try of each."""
         hide = masking.text if masking.is_masked(event) else str
         lines = (
-            (f"{one.number}.", f"{one.at:%Y-%m-%d %H:%M:%S}", hide(one.error) or one.error_code, _next_try(one))
+            (f"{one.number}.", f"{one.at:%Y-%m-%d %H:%M:%S} UTC", hide(one.error) or one.error_code, _next_try(one))
             for one in event.failed_attempts.order_by("-pk")[:SHOWN_ATTEMPTS]
         )
         return format_html_join("", "<div>{} {}: {}; {}</div>", lines) or "–"
+
+    @admin.display(description="HighLevel's answer, redacted")
+    def answer(self, event: Event) -> SafeString | str:
+        """What HighLevel answered to the call of a handler that made the latest attempt fail."""
+        last = queries.last_refusal(event)
+        kept = last.vendor_answer if last else None
+        return cells.json_text(masking.body(kept) if masking.is_masked(event) else kept)
+
+    @admin.display(description="what to do")
+    def what_to_do(self, event: Event) -> SafeString | str:
+        """Steps, channels of the vendor's support, and the report to send, if HighLevel refused a handler's call."""
+        last = queries.last_refusal(event)
+        return panel.html(help_with(queries.refused_call(last))) if last else "–"
 
     @admin.display(description="payload")
     def payload_json(self, event: Event) -> SafeString:
@@ -153,7 +178,7 @@ class EventAdmin(TenantColumn, ReadOnlyAdmin):
         return request.user.has_perm("webhooks.change_event")
 
     @admin.action(description="Process again", permissions=["replay"])
-    def process_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
+    def process_again(self, request: HttpRequest, queryset: EventQuerySet) -> None:
         """Replay the selected events; the audit trail keeps their webhook ids."""
         named = list(queryset.values_list("webhook_id", flat=True)[:NAMED_IN_AUDIT])
         done = replay(queryset, actor=operator(request), ids=named)
@@ -230,7 +255,7 @@ class AnswersAdmin(ReadOnlyAdmin):
 
 
 def _next_try(attempt: FailedAttempt) -> str:
-    return f"next try {attempt.next_at:%H:%M:%S}" if attempt.next_at else "it stepped aside"
+    return f"next try {attempt.next_at:%Y-%m-%d %H:%M:%S} UTC" if attempt.next_at else "it stepped aside"
 
 
 def _tenant_id(mailbox: Mailbox) -> str:

@@ -1,4 +1,7 @@
-"""Django app of webhooks: registers its mailboxes with the dispatcher, and imports `handlers.py` of every app."""
+"""Django app of webhooks.
+
+It registers its mailboxes with the dispatcher and its signed table, and imports `handlers.py` of every app.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ class WebhooksConfig(AppConfig):
 
     name = "integrations.webhooks"
     label = "webhooks"
+    verbose_name = "Events"
 
     def ready(self) -> None:
         """Register the mailboxes, and import `handlers.py` of every app. Models are loaded only now."""
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.webhooks import tasks  # noqa: PLC0415
+        from integrations.webhooks import event_mac, tasks  # noqa: PLC0415
 
         dispatch.register(tasks.SOURCE)
+        event_mac.register()
         autodiscover_modules("handlers")

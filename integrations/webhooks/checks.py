@@ -7,13 +7,13 @@ from typing import Any
 
 from django.core import checks
 
-from integrations.webhooks.handlers import DECORATED, KNOWN_TYPES
+from integrations.webhooks.handlers import DECORATED, KNOWN_TYPES, is_known
 
 
 @checks.register("hlapp", "events")
 def handled_types(**_: Any) -> list[checks.CheckMessage]:
     """A warning, because the vendor sends types that its files do not list."""
-    unknown = {name: handlers for name, handlers in DECORATED.items() if name not in KNOWN_TYPES}
+    unknown = {name: handlers for name, handlers in DECORATED.items() if not is_known(name)}
     return [_unknown(name, handler.__qualname__) for name, handlers in unknown.items() for handler in handlers]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 from django.conf import settings
 
+from integrations.core import texts
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, Retryable, Untrusted
 from integrations.highlevel.signatures import ED25519_HEADER, RSA_HEADER
 from integrations.webhooks import inbox, response_counts
@@ -51,41 +52,56 @@ def respond(app_name: str | None, environ: Mapping[str, Any], stream: RequestBod
     `app_name` is the URL's part that names an app. The outcome is counted. Raises only what is a fault of ours.
     """
     try:
-        receipt = inbox.accept(app_name, _body(environ, stream), _signatures(environ))
+        receipt = inbox.accept(app_name, body(environ, stream), signatures(environ))
     except Untrusted as error:
         refusal = response_counts.REFUSALS[error.status]
         response_counts.count(app_name, ResponseOutcome.UNSIGNED if isinstance(error, BrokenOff) else refusal)
-        log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
-        return WebhookResponse(error.status, {"error": error.code, "message": str(error)})
+        return refused(error)
     except Retryable as error:
         response_counts.count(app_name, ResponseOutcome.NOT_STORED)
-        log.warning("webhook.not_stored", code=error.code, **error.context)
-        wait = {"Retry-After": str(round(error.retry_after or inbox.RETRY_AFTER_SECONDS))}
-        return WebhookResponse(429, {"error": error.code, "message": str(error)}, wait)
+        return not_stored(error)
     except Exception:
         response_counts.count(app_name, ResponseOutcome.FAILED)
         raise
-    outcome = _outcome(receipt)
+    outcome = outcome_of(receipt)
     response_counts.count(receipt.app_id or NO_APP, outcome)
     return WebhookResponse(200, {"status": outcome.value})
 
 
-def _outcome(receipt: Receipt) -> ResponseOutcome:
+def refused(error: Untrusted) -> WebhookResponse:
+    """The response to a post that is not what it claims to be."""
+    log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
+    return WebhookResponse(error.status, {"error": error.code, "message": str(error)})
+
+
+def not_stored(error: Retryable) -> WebhookResponse:
+    """The response to a post that the vendor shall send again."""
+    log.warning("webhook.not_stored", code=error.code, **error.context)
+    wait = {"Retry-After": str(round(error.retry_after or inbox.RETRY_AFTER_SECONDS))}
+    return WebhookResponse(429, {"error": error.code, "message": str(error)}, wait)
+
+
+def outcome_of(receipt: Receipt) -> ResponseOutcome:
+    """How a stored webhook, a duplicate, or one of another app was answered."""
     if receipt.app_id is None:
         return ResponseOutcome.UNKNOWN_APP
     return ResponseOutcome.STORED if receipt.mailbox_id else ResponseOutcome.DUPLICATE
 
 
-def _signatures(environ: Mapping[str, Any]) -> dict[str, str]:
+def signatures(environ: Mapping[str, Any]) -> dict[str, str]:
+    """The headers with signatures."""
     return {name: environ[key] for name, key in _SIGNATURES.items() if key in environ}
 
 
-def _body(environ: Mapping[str, Any], stream: RequestBody) -> bytes:
-    """The raw body. One that declares too large a length is not read; any other up to one byte above the limit."""
+def body(environ: Mapping[str, Any], stream: RequestBody) -> bytes:
+    """The raw body. One that declares too large a length is not read; any other up to one byte above the limit.
+
+    Raises PayloadTooLarge, and BrokenOff.
+    """
     largest: int = settings.WEBHOOK_MAX_BYTES
-    declared = environ.get("CONTENT_LENGTH") or "0"
-    if declared.isdecimal() and int(declared) > largest:
-        raise PayloadTooLarge(f"the webhook is larger than {largest} bytes", size=int(declared))
+    declared = texts.whole(environ.get("CONTENT_LENGTH") or "0") or 0
+    if declared > largest:
+        raise PayloadTooLarge(f"the webhook is larger than {largest} bytes", size=declared)
     try:
         raw = stream.read(largest + 1)
     except Exception as error:  # the server reports a malformed chunk by a class of its own, which is no OSError

@@ -1,10 +1,11 @@
 """Parser of a webhook's body: app, tenant, event type, time and webhook id. It uses no database and trusts nothing.
 
 The envelope is flat (FACTS 3.3): `type`, ids and the resource's own fields are on one level. Ids and the type route the
-event and are checked. Everything else is the vendor's and is stored as received. The one exception is text that
-PostgreSQL cannot store (NUL, lone surrogates). A visitor of a tenant's web site could enter it in a form; refusing the
-event for it would let that visitor push the URL's success rate below the vendor's circuit breaker. Such characters
-become U+FFFD.
+event and are checked. A delivery of a module has no envelope, and is told by its URL or shape (`module_deliveries`).
+Everything else is the vendor's and is stored as received, with two exceptions. Credentials that a customer entered for
+an external authentication are withheld. Text that PostgreSQL cannot store (NUL, lone surrogates) becomes U+FFFD: a
+visitor of a tenant's web site could enter it in a form, and refusing the event for it would let that visitor push the
+URL's success rate below the vendor's circuit breaker.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +21,8 @@ from typing import Any
 from integrations.core.errors import PayloadAnomalous
 from integrations.core.tenant import Tenant
 from integrations.core.texts import TooDeep, storable_json
+from integrations.webhooks import module_deliveries
+from integrations.webhooks.module_deliveries import Module
 
 DEEPEST = 64  # nested levels; real events have up to five
 FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is no clock skew
@@ -48,16 +52,25 @@ class Envelope:
     unnamed: bool = False
 
 
-def read(raw: bytes, received_at: datetime) -> Envelope:
-    """Parse the signed bytes. Raises PayloadAnomalous, saying what is wrong, for anything but one flat JSON object."""
-    text, payload = _object(raw)
+def read(raw: bytes, received_at: datetime, module: Module | None = None) -> Envelope:
+    """Parse the verified bytes; `module` is the one whose URL they were sent to.
+
+    Raises PayloadAnomalous, saying what is wrong, for anything but one flat JSON object.
+    """
+    text, payload = parsed(raw)
     webhook_id = _text(payload, "webhookId", _WEBHOOK_ID)
+    delivery = module_deliveries.at(module, payload) if module else module_deliveries.recognise(payload)
+    if delivery and delivery.has_credentials:
+        text = json.dumps(module_deliveries.withheld(payload), ensure_ascii=False)
+        raw = text.encode()
+    if module:
+        raw = f"{module.event_type}\n".encode() + raw  # what two modules get is two events
     return Envelope(
         webhook_id=webhook_id or _made_up_id(raw, received_at),
         unnamed=not webhook_id,
-        type=_text(payload, "type", _TYPE),
+        type=delivery.type if delivery else _text(payload, "type", _TYPE),
         app_id=_text(payload, "appId", _ID),
-        tenant=_tenant(payload),
+        tenant=_tenant(delivery.ids if delivery else payload),
         occurred_at=_moment(payload.get("timestamp"), received_at),
         text=text,
     )
@@ -73,8 +86,8 @@ def _made_up_id(raw: bytes, received_at: datetime) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}:{received_at:%Y%m%d}"
 
 
-def _object(raw: bytes) -> tuple[str, dict[str, Any]]:
-    """The JSON to be stored, and its parsed object."""
+def parsed(raw: bytes) -> tuple[str, dict[str, Any]]:
+    """The JSON to be stored, and its parsed object. Raises PayloadAnomalous."""
     try:
         text = raw.decode()
         payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -102,7 +115,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:
+def _text(payload: Mapping[str, Any], key: str, shape: re.Pattern[str]) -> str:
     """The field's text, "" when missing. A routing field must be short printable ASCII, else it is refused."""
     value = payload.get(key)
     if value is None or value == "":
@@ -112,7 +125,7 @@ def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:
     return value
 
 
-def _tenant(payload: dict[str, Any]) -> str:
+def _tenant(payload: Mapping[str, Any]) -> str:
     """The tenant. Invoices, products and prices name their location as `altId` with `altType` (FACTS 3.5)."""
     location = _text(payload, "locationId", _ID)
     if not location and payload.get("altType") == "location":

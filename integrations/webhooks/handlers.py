@@ -2,8 +2,9 @@
 
 `HANDLERS` maps an event type to its handlers: this room registers those of installations and locations, the rooms
 above register the others in their `AppConfig.ready()`, and own apps in their `handlers.py` with `@on_event`.
-`KNOWN_TYPES` has the types of the catalogue (`manage.py catalogue events`), with or without a handler. An event
-without a handler is stored, answered 200 and marked as ignored. A type in neither list is new, and is logged as well.
+`KNOWN_TYPES` has the types of the catalogue (`manage.py catalogue events`) and of modules, handled or not. An event
+without a handler is stored, answered 200 and marked as ignored. A type in neither list is new, and is logged as
+well.
 
 **Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
 up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
@@ -34,9 +35,11 @@ from django.db import transaction
 
 from integrations.core import own_apps
 from integrations.core.observing import log_scope, spans
+from integrations.core.runs import current_run
 from integrations.highlevel.catalogue import event_types
 from integrations.installs import events as installs
 from integrations.installs import location_events
+from integrations.webhooks import module_deliveries
 from integrations.webhooks.models import Event
 
 log = structlog.get_logger(__name__)
@@ -44,7 +47,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Event], None]
 BatchHandler = Callable[[Sequence[Event]], None]
 
-KNOWN_TYPES = frozenset(event_types.event_types())
+KNOWN_TYPES = frozenset(event_types.event_types()) | module_deliveries.TYPES
 
 
 def _installed(event: Event) -> None:
@@ -98,13 +101,30 @@ def on(event_type: str, handler: Handler, *, batch: BatchHandler | None = None, 
 
     `batch` does the same for several events, given in the order of the mailbox.
     """
-    registered = HANDLERS.get(event_type, ())
-    if handler not in registered:
-        HANDLERS[event_type] = (*registered, handler)
+    known = HANDLERS.get(event_type, ())
+    if handler not in known:
+        HANDLERS[event_type] = (*known, handler)
     if batch is not None:
         BATCHES[handler] = batch
     if own_transaction:
         OWN_TRANSACTION.add(event_type)
+
+
+def registered(event_type: str) -> tuple[Handler, ...]:
+    """The handlers of events of the type; for a module's with its name, also those of all modules of its kind."""
+    kind = module_deliveries.kind_of(event_type)
+    own = HANDLERS.get(event_type, ())
+    return own if kind == event_type else tuple(dict.fromkeys((*own, *HANDLERS.get(kind, ()))))
+
+
+def is_known(event_type: str) -> bool:
+    """Whether it is a type of the catalogue or of a module."""
+    return module_deliveries.kind_of(event_type) in KNOWN_TYPES
+
+
+def needs_own_transaction(event_type: str) -> bool:
+    """Whether an event of the type shares its transaction with no other."""
+    return not OWN_TRANSACTION.isdisjoint((event_type, module_deliveries.kind_of(event_type)))
 
 
 def on_event(*event_types: str, own_transaction: bool = False) -> Callable[[Handler], Handler]:
@@ -131,7 +151,7 @@ def run(event: Event, later: dict[BatchHandler, list[Event]] | None = None) -> N
     With `later`, the event is put there for those of its handlers that take a whole batch.
     """
     with _scope(event):
-        for handler in HANDLERS.get(event.type, ()):
+        for handler in registered(event.type):
             batch = BATCHES.get(handler)
             if later is None or batch is None:
                 handler(event)
@@ -151,6 +171,7 @@ def run_each(event: Event) -> Exception | None:
 @contextmanager
 def _scope(event: Event) -> Iterator[None]:
     with (
+        current_run.working_for(current_run.name_of(event)),
         log_scope.scope(webhook_id=event.webhook_id),
         spans.span(f"event {event.type}", "consumer", [event.trace_parent], webhook_id=event.webhook_id),
     ):
@@ -159,7 +180,7 @@ def _scope(event: Event) -> Iterator[None]:
 
 def _run_each(event: Event) -> Exception | None:
     failure: Exception | None = None
-    for handler in HANDLERS.get(event.type, ()):
+    for handler in registered(event.type):
         try:
             with transaction.atomic():
                 handler(event)
@@ -175,8 +196,8 @@ def _run_each(event: Event) -> Exception | None:
 
 def settled_status(event_type: str) -> Event.Status:
     """The status of an event of this type after all its handlers succeeded."""
-    if HANDLERS.get(event_type):
+    if registered(event_type):
         return Event.Status.DONE
-    if event_type not in KNOWN_TYPES:
+    if not is_known(event_type):
         log.info("webhook.unknown_type", type=event_type)
     return Event.Status.IGNORED

@@ -7,7 +7,9 @@ again as the event itself.
 Deliveries of one mailbox do not wait for each other, nor for the worker that drains it: each locks the mailbox's row
 FOR KEY SHARE only, which an UPDATE of the row allows. A worker that finds nothing more to do locks the row FOR UPDATE
 before it writes that the mailbox is not due (`lease.release`). So either it sees the event, or the delivery sees the
-mailbox as not due and makes it due.
+mailbox as not due and makes it due. What decides is the row as it is when it is locked (`known`). The UPDATE must not
+compare `due_at` again: PostgreSQL would compare the row as it was when the statement began, and a mailbox that a worker
+released in between would stay not due.
 
 That lock is held for milliseconds, so a delivery tries again for up to `MAILBOX_WAIT_SECONDS`. When the wait for this
 lock, or for the database, times out, further deliveries are refused at once for a while (`webhooks.breaker`).
@@ -32,13 +34,14 @@ from django.db import DataError, Error, InterfaceError, OperationalError, connec
 from psycopg.errors import LockNotAvailable
 
 from integrations.core import clock, prepared
-from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
+from integrations.core.errors import BadRequest, PayloadAnomalous, SealBroken, StoreUnavailable
 from integrations.core.observing import log_scope, spans
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
-from integrations.webhooks import envelope, events_without_id
+from integrations.webhooks import envelope, event_mac, events_without_id
 from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
+from integrations.webhooks.module_deliveries import Module
 
 RETRY_AFTER_SECONDS = 30.0  # seconds; the Retry-After for the vendor while the store is unavailable
 _FIRST_PAUSE = 0.005
@@ -46,8 +49,8 @@ MAILBOX_WAIT_SECONDS = 0.5  # seconds that a delivery waits for a worker that re
 STORE = "store"  # the breaker's key of the database as a whole
 
 # It finds the same app as `_find_app`: by app id, then by client id, without a name the one of the settings.
-_STORE = """
-WITH app AS (
+_STORE = f"""
+WITH given AS MATERIALIZED (SELECT %(payload)s::jsonb AS payload), app AS (
     SELECT id FROM tenants_app
     WHERE %(name)s::text IN ('', highlevel_id, client_id)
     ORDER BY highlevel_id = %(name)s::text DESC, client_id = %(default)s::text DESC, id
@@ -63,18 +66,19 @@ WITH app AS (
     RETURNING id, due_at
 ), event AS (
     INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
-                                status, attempts, due_at, error_code, error, trace_parent)
+                                status, attempts, due_at, error_code, error, trace_parent, mac)
     SELECT app.id, mailbox.id, %(webhook_id)s::text, %(type)s::text, %(occurred_at)s::timestamptz,
-           %(now)s::timestamptz, %(payload)s::jsonb, 'pending', 0, %(now)s::timestamptz, '', '', %(trace_parent)s::text
-    FROM app, (SELECT id FROM known UNION ALL SELECT id FROM created) mailbox
+           %(now)s::timestamptz, given.payload, 'pending', 0, %(now)s::timestamptz, '', '', %(trace_parent)s::text,
+           {event_mac.IN_SQL}
+    FROM app, given, (SELECT id FROM known UNION ALL SELECT id FROM created) mailbox
     ON CONFLICT (app_id, webhook_id) DO NOTHING
     RETURNING mailbox_id
 ), woken AS (
-    UPDATE webhooks_mailbox SET due_at = %(now)s::timestamptz FROM known, event
-    WHERE webhooks_mailbox.id = event.mailbox_id AND known.due_at IS NULL AND webhooks_mailbox.due_at IS NULL
+    UPDATE webhooks_mailbox SET due_at = COALESCE(webhooks_mailbox.due_at, %(now)s::timestamptz) FROM known, event
+    WHERE webhooks_mailbox.id = event.mailbox_id AND known.due_at IS NULL
 )
 SELECT app.id, event.mailbox_id FROM app LEFT JOIN event ON TRUE
-"""
+"""  # noqa: S608 - an expression of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +97,34 @@ breaker = Breaker()
 os.register_at_fork(after_in_child=breaker.reset)  # a child has connections of its own
 
 
-def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Receipt:
-    """Store one webhook, unless it is stored already. Committed when this returns.
+def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str], module: Module | None = None) -> Receipt:
+    """Verify the signature of one webhook and store it, as `store`. Raises SignatureInvalid, and what `store` raises.
 
-    `app_name` is the URL's part, an app id or client id; it counts when the event names no app. Raises
-    SignatureInvalid, PayloadAnomalous, and StoreUnavailable when the event could not be stored.
+    `app_name` is the URL's part, an app id or client id; it counts when the event names no app.
     """
     keys = _keys(tuple(settings.HIGHLEVEL_WEBHOOK_KEYS), settings.HIGHLEVEL_LEGACY_WEBHOOKS)
     verify_webhook(raw, headers, keys)
+    return store(app_name, raw, module)
+
+
+def store(app_name: str | None, raw: bytes, module: Module | None = None) -> Receipt:
+    """Store one verified webhook, unless it is stored already. Committed when this returns.
+
+    The URL of a `module` names the app, whatever the payload says: an app's key opens its own modules only. Raises
+    PayloadAnomalous, and StoreUnavailable when the event could not be stored.
+    """
     now = clock.now()
-    event = envelope.read(raw, now)
+    event = envelope.read(raw, now, module)
     ids = {"tenant": event.tenant, "webhook_id": event.webhook_id}
     log_scope.note(**ids)
     spans.note("POST /webhooks", type=event.type, **ids)
-    name = event.app_id or app_name or ""
+    name = (app_name if module else event.app_id or app_name) or ""
     mailbox = (name, event.tenant)
     if not (breaker.admits(mailbox) and breaker.admits(STORE)):
         raise StoreUnavailable("the store did not answer a moment ago", retry_after=RETRY_AFTER_SECONDS)
     started = clock.monotonic()
     try:
-        receipt = _store_once(name, events_without_id.identify(event), now)
+        receipt = _store_once(name, events_without_id.identify(event, now), now)
     except DataError as error:
         raise PayloadAnomalous(
             "the webhook contains characters that PostgreSQL cannot store", type=event.type
@@ -176,6 +188,7 @@ def _store(name: str, event: Envelope, now: datetime) -> Receipt | None:
         "now": now,
         "payload": event.text,
         "trace_parent": spans.parent(),
+        "mac_key": _mac_key(event, now),
     }
     deadline, pause = clock.monotonic() + MAILBOX_WAIT_SECONDS, _FIRST_PAUSE
     replaced = False
@@ -195,6 +208,13 @@ def _store(name: str, event: Envelope, now: datetime) -> Receipt | None:
                 raise
         else:
             return None if row is None else Receipt(*row)
+
+
+def _mac_key(event: Envelope, now: datetime) -> bytes:
+    try:
+        return event_mac.key(event.tenant, event.webhook_id, event.type, event.occurred_at, now)
+    except SealBroken as error:
+        raise StoreUnavailable("the vault has another key", retry_after=RETRY_AFTER_SECONDS) from error
 
 
 def _run(values: dict[str, Any]) -> tuple[int, int | None] | None:

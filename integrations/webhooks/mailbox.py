@@ -28,16 +28,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, transaction
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, Min, OuterRef, QuerySet
 
 from integrations.core import clock, dispatch, prepared
 from integrations.core.errors import StoreUnavailable
 from integrations.core.observing import log_scope
 from integrations.core.process import stopping
-from integrations.webhooks import handlers
+from integrations.webhooks import event_mac, handlers
 from integrations.webhooks import lease as leases
 from integrations.webhooks.lease import BATCH, Lease, LeaseLost
 from integrations.webhooks.models import Event, Mailbox
@@ -46,7 +47,7 @@ from integrations.webhooks.settle import settle, settle_batch, worker_died
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 15.0
-SHARE_SECONDS = 1.0
+SHARE_SECONDS = 0.3
 GO_ON_SECONDS = 0.3  # other urgent work waits behind a few messages of mailboxes at most, so each has to be short
 
 # Django raises the third one when a transaction goes on after its connection was lost.
@@ -120,9 +121,13 @@ def take_due(limit: int, now: datetime) -> Sequence[int]:
 
     A tenant has one mailbox, so a tenant with a large backlog takes one worker and no more.
     """
-    waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now).order_by("due_at")
     with transaction.atomic():
-        return dispatch.mark_sent(waiting, limit, due_at=now + leases.LOST_AFTER)
+        return dispatch.mark_sent(due_rows(now).order_by("due_at"), limit, due_at=now + leases.LOST_AFTER)
+
+
+def due_rows(now: datetime) -> QuerySet[Mailbox]:
+    """Due mailboxes that no worker has."""
+    return Mailbox.objects.filter(leases.free(now), due_at__lte=now)
 
 
 def make_forgotten_due(now: datetime) -> int:
@@ -176,7 +181,7 @@ class _Turn:
     def _due(self) -> list[Event]:
         """The next events that are due, in order; one that is not due holds up those behind it."""
         now = clock.now()
-        events = _next(self.lease.mailbox_id, 1 if self.alone else BATCH)
+        events = _next(self.lease.mailbox_id, self.lease.tenant, 1 if self.alone else BATCH)
         return list(takewhile(lambda event: event.due_at <= now, events))
 
     def _is_over(self) -> bool:
@@ -191,17 +196,24 @@ class _Turn:
 
 def _may_share(event: Event) -> bool:
     """Whether it may share a transaction: an event that failed before may fail again."""
-    return not event.attempts and event.type not in handlers.OWN_TRANSACTION
+    return not event.attempts and not handlers.needs_own_transaction(event.type)
 
 
-def _next(mailbox_id: int, limit: int) -> list[Event]:
+def _next(mailbox_id: int, tenant: str, limit: int) -> list[Event]:
     """The first pending events, in the vendor's order. Prepared, because every turn asks it."""
     with prepared.cursor() as cursor:
         cursor.execute(_NEXT, {"id": mailbox_id, "limit": limit})
         rows = [list(row) for row in cursor.fetchall()]
-    for row in rows:
-        row[_PAYLOAD] = json.loads(row[_PAYLOAD])  # Django's connections give JSON as text
-    return [Event.from_db(DEFAULT_DB_ALIAS, _FIELDS, row) for row in rows]
+    return [_event(row, tenant) for row in rows]
+
+
+def _event(row: list[Any], tenant: str) -> Event:
+    """The event of this row, which says whether this application received it."""
+    text = row[_PAYLOAD]  # Django's connections give JSON as text
+    row[_PAYLOAD] = json.loads(text)
+    event = Event.from_db(DEFAULT_DB_ALIAS, _FIELDS, row)
+    event.is_ours = event_mac.fits(event, tenant, text)
+    return event
 
 
 def _another_waits_longer(mailbox_id: int) -> bool:

@@ -4,8 +4,11 @@ the responses.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
+from integrations.core.sql.known_values import known_values
 from integrations.tenants.models import App
 
 
@@ -14,16 +17,24 @@ class Mailbox(models.Model):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="mailboxes")
     tenant = models.CharField(max_length=80, help_text="location:<id>, company:<id> or app")
-    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    lease_owner = models.CharField(max_length=64, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField("next turn", null=True, blank=True, db_index=True)
+    lease_owner = models.CharField("leased by", max_length=64, blank=True)
+    lease_until = models.DateTimeField("leased until", null=True, blank=True)
     # After a worker died over it (`webhooks.settle.worker_died`).
     alone = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="how many of the next events are handled one at a time"
+        "events handled one at a time",
+        default=0,
+        db_default=0,
+        help_text="how many of the next events are handled one at a time",
     )
-    in_hand = models.BigIntegerField(null=True, blank=True, help_text="the event that a worker handles alone")
+    in_hand = models.BigIntegerField(
+        "event handled now", null=True, blank=True, help_text="the event that a worker handles alone"
+    )
     deaths = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="workers that died while they handled that event alone"
+        "workers that died on it",
+        default=0,
+        db_default=0,
+        help_text="workers that died while they handled that event alone",
     )
 
     class Meta:
@@ -32,6 +43,27 @@ class Mailbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app} {self.tenant}"
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Changes of the status of events. Handled ones are marked by one statement (`webhooks.settle`)."""
+
+    def replay(self, now: datetime) -> int:
+        """Any status to pending, as they were received."""
+        fields = {"attempts": 0, "due_at": now, "processed_at": None, "error_code": "", "error": ""}
+        return self.update(status="pending", **fields)
+
+    def try_later(self, attempts: int, error_code: str, error: str, *, due_at: datetime) -> int:
+        """They stay pending: the attempt failed, and the next one is at `due_at`."""
+        return self.update(attempts=attempts, error_code=error_code, error=error, due_at=due_at)
+
+    def poison(self, attempts: int, error_code: str, error: str, *, now: datetime) -> int:
+        """Pending to poisoned: the last attempt failed, too."""
+        return self.update(status="poisoned", attempts=attempts, error_code=error_code, error=error, processed_at=now)
+
+    def ignore_unhandled(self) -> int:
+        """Pending and poisoned ones are never handled."""
+        return self.filter(status__in=("pending", "poisoned")).update(status="ignored")
 
 
 class Event(models.Model):
@@ -55,20 +87,28 @@ class Event(models.Model):
     mailbox = models.ForeignKey(Mailbox, on_delete=models.PROTECT, related_name="events", db_index=False)
     webhook_id = models.CharField(max_length=100)
     type = models.CharField(max_length=80)
-    occurred_at = models.DateTimeField(help_text="the vendor's timestamp, for ordering")
-    received_at = models.DateTimeField(db_index=True)
+    occurred_at = models.DateTimeField("sent by HighLevel", help_text="the vendor's timestamp, for ordering")
+    received_at = models.DateTimeField("received", db_index=True)
     payload = models.JSONField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField()
-    processed_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField("next try")
+    processed_at = models.DateTimeField("processed", null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error = models.CharField(max_length=300, blank=True)
     # So that what handles the event belongs to the same trace (`core.observing.spans`).
     trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="", editable=False)
+    mac = models.BinaryField(null=True, editable=False)
+
+    objects = EventQuerySet.as_manager()
+
+    is_ours = False  # set by the mailbox, which reads what the MAC covers (`webhooks.event_mac`)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["app", "webhook_id"], name="each_webhook_once")]
+        constraints = [
+            *known_values(status=["pending", "done", "ignored", "poisoned"]),
+            models.UniqueConstraint(fields=["app", "webhook_id"], name="each_webhook_once"),
+        ]
         indexes = [
             models.Index(
                 fields=["mailbox", "occurred_at", "id"],
@@ -98,12 +138,20 @@ class FailedAttempt(models.Model):
     # No constraint: processes of the release before delete events and do not know this table.
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="failed_attempts", db_constraint=False)
     number = models.PositiveIntegerField(help_text="counts from 1, and again from 1 when the event is processed again")
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField("when", db_index=True)
     error_code = models.CharField(max_length=40)
     error = models.CharField(max_length=300, blank=True)
-    next_at = models.DateTimeField(null=True, blank=True, help_text="empty: the event stepped aside")
+    # The database's default serves processes of the release before, which do not know the column.
+    trace_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    vendor_answer = models.JSONField(
+        "HighLevel's answer", null=True, blank=True, help_text="what HighLevel answered, redacted"
+    )
+    next_at = models.DateTimeField("next try", null=True, blank=True, help_text="empty: the event stepped aside")
 
     class Meta:
+        indexes = [
+            models.Index(fields=["trace_id"], condition=~models.Q(trace_id=""), name="failed_attempt_by_trace_id")
+        ]
         verbose_name = "failed attempt of an event"
         verbose_name_plural = "failed attempts of events"
 

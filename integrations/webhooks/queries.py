@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import Count, Exists, F, Func, Min, OuterRef, Subquery, Sum, TextField, Value
+from django.db.models import Count, Exists, F, Func, Min, OuterRef, QuerySet, Subquery, Sum, TextField, Value
 from django.db.models.functions import Lower, StrIndex, Substr
 
+from integrations.core.filters import distinct_values
+from integrations.core.pages import tenant_links
+from integrations.gateway.support.refused_call import RefusedCall, of_row
 from integrations.tenants.models import Installation
 from integrations.webhooks import handlers
-from integrations.webhooks.models import Answers, Event, Mailbox
+from integrations.webhooks.models import Answers, Event, FailedAttempt, Mailbox
+from integrations.webhooks.module_deliveries import TYPES, kind_of
 from integrations.webhooks.response_counts import REFUSED, UNVERIFIED, ResponseOutcome
 
 RECENT = timedelta(hours=24)
 JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days, and the least share of 2xx (FACTS 3.2)
+MOST_COUNTED = 1_000  # of what has no handler
 GOOD = 0.98  # below this an operator should look, well before the vendor pauses the URL
+
+_DAYS_BEFORE, _EXPECTED = 7, 20  # an app that had as many verified webhooks as this by now, and has none, is noticed
 
 _VERIFIED = [outcome for outcome in ResponseOutcome if outcome not in UNVERIFIED]
 _SUMS = {outcome.value: Sum(outcome.value) for outcome in ResponseOutcome}
@@ -138,6 +146,24 @@ def behind(now: datetime) -> int:
     return Mailbox.objects.filter(due_at__lte=now).count()
 
 
+def refusals() -> QuerySet[FailedAttempt]:
+    """Attempts that failed because HighLevel refused a handler's call, or failed over it."""
+    return FailedAttempt.objects.filter(vendor_answer__isnull=False).select_related("event__app", "event__mailbox")
+
+
+def last_refusal(event: Event) -> FailedAttempt | None:
+    """The latest attempt of an event in trouble, if HighLevel's answer made it fail."""
+    last = event.failed_attempts.order_by("-pk").first() if event.error_code else None
+    return refusals().filter(pk=last.pk).first() if last is not None else None
+
+
+def refused_call(attempt: FailedAttempt) -> RefusedCall:
+    """The call of a handler behind an attempt of `refusals`."""
+    event = attempt.event
+    tenant = tenant_links.named(event.mailbox.tenant) or event.mailbox.tenant
+    return of_row(attempt, app=event.app, tenant=tenant, at=attempt.at, source=f"a handler of the webhook {event.type}")
+
+
 def counts(since: datetime) -> dict[str, int]:
     """How many events were received since then, by status; every status is present."""
     found = Event.objects.filter(received_at__gte=since).values_list("status").annotate(Count("id"))
@@ -147,7 +173,19 @@ def counts(since: datetime) -> dict[str, int]:
 def unknown_types(since: datetime) -> dict[str, int]:
     """How many events of each type came since then that neither the catalogue nor a handler knows, most first."""
     found = Event.objects.filter(received_at__gte=since).exclude(type__in=[*handlers.KNOWN_TYPES, *handlers.HANDLERS])
-    return dict(found.values_list("type").annotate(number=Count("id")).order_by("-number", "type"))
+    counted = found.values_list("type").annotate(number=Count("id")).order_by("-number", "type")
+    return {name: number for name, number in counted if not handlers.is_known(name)}
+
+
+def unhandled_deliveries(since: datetime) -> dict[str, int]:
+    """How many deliveries of each module came since then, while nothing here handles that type (`module_deliveries`).
+
+    Pages ask often, so at most `MOST_COUNTED` rows are read, by the index of types.
+    """
+    deliveries = (name for name in distinct_values(Event, "type") if kind_of(name) in TYPES)
+    unhandled = [name for name in deliveries if not handlers.registered(name)]
+    found = Event.objects.filter(received_at__gte=since, type__in=unhandled).values_list("type", flat=True)
+    return dict(Counter(found[:MOST_COUNTED]).most_common())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +193,8 @@ class AppResponses:
     """An app's responses of the last three days to verified webhooks, as the vendor would judge them.
 
     `refused` and `unverified` are counts by outcome. Strangers send unverified posts too, so these are not judged. When
-    `rejects_all` is true, such posts came today and no verified one, as after a change of the vendor's signing key.
+    `rejects_all` is true, such posts came today and no verified one, where by the days before many should have come, as
+    after a change of the vendor's signing key.
     """
 
     app: str
@@ -181,7 +220,7 @@ def responses_by_app(now: datetime) -> list[AppResponses]:
     since = now.date() - timedelta(days=JUDGED_DAYS - 1)
     found = Answers.objects.filter(day__gte=since).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
     today: list[dict[str, Any]] = [dict(row) for row in found.filter(day=now.date())]
-    unheard = {row["name"] for row in today if not any(row[outcome] for outcome in _VERIFIED)}
+    unheard = {row["name"] for row in today if not any(row[outcome] for outcome in _VERIFIED)} & _usual(now)
     rows: list[dict[str, Any]] = [dict(row) for row in found]
     return [
         AppResponses(
@@ -193,3 +232,13 @@ def responses_by_app(now: datetime) -> list[AppResponses]:
         )
         for row in rows
     ]
+
+
+def _usual(now: datetime) -> set[str]:
+    """The apps that by this time of the day usually have `_EXPECTED` verified webhooks, by the week before."""
+    of_day = (now - datetime.combine(now, time.min, now.tzinfo)) / timedelta(days=1)
+    before = Answers.objects.filter(day__lt=now.date(), day__gte=now.date() - timedelta(days=_DAYS_BEFORE))
+    found = before.exclude(app=None).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
+    rows: list[dict[str, Any]] = [dict(row) for row in found]
+    verified = {row["name"]: sum(row[outcome] for outcome in _VERIFIED) for row in rows}
+    return {name for name, number in verified.items() if of_day * number / _DAYS_BEFORE >= _EXPECTED}

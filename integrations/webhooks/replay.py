@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from integrations.core import audit, clock
+from integrations.core import audit, clock, texts
 from integrations.core.errors import BadRequest
 from integrations.core.tenant import Tenant
-from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.models import Event, EventQuerySet, Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Replayed:
     mailboxes: list[int] = field(default_factory=list)
 
 
-def select(selection: Selection) -> QuerySet[Event]:
+def select(selection: Selection) -> EventQuerySet:
     """The selected events. Raises BadRequest when nothing narrows them, so that no operator replays all by accident."""
     if not (selection.ids or selection.types or selection.since):
         raise BadRequest("say which events: by id, by type or since when")
     events = Event.objects.all()
     if selection.ids:
-        rows = [int(one) for one in selection.ids if one.isdecimal() and len(one) < 19]
+        rows = [number for one in selection.ids if (number := texts.whole(one)) is not None]
         events = events.filter(Q(webhook_id__in=selection.ids) | Q(id__in=rows))
     if selection.types:
         events = events.filter(type__in=selection.types)
@@ -53,7 +53,7 @@ def select(selection: Selection) -> QuerySet[Event]:
     return events
 
 
-def replay(events: QuerySet[Event], *, actor: str, **why: object) -> Replayed:
+def replay(events: EventQuerySet, *, actor: str, **why: object) -> Replayed:
     """Mark the events as pending and their mailboxes as due. Writes an audit entry with `why`, unless none matched.
 
     Mailboxes are locked before events and in the order of their ids, as everywhere in this room.
@@ -62,9 +62,7 @@ def replay(events: QuerySet[Event], *, actor: str, **why: object) -> Replayed:
     with transaction.atomic():
         mailboxes = Mailbox.objects.filter(id__in=events.order_by().values("mailbox")).order_by("id")
         ids = list(mailboxes.select_for_update().values_list("id", flat=True))
-        count = events.order_by().update(
-            status=Event.Status.PENDING, attempts=0, due_at=now, processed_at=None, error_code="", error=""
-        )
+        count = events.order_by().replay(now)
         if not count:
             return Replayed(events=0)
         Mailbox.objects.filter(id__in=ids).update(due_at=now)

@@ -13,14 +13,13 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.core import clock
+from integrations.core.sql import batched_deletion
 from integrations.webhooks.models import Event, FailedAttempt
 
 SETTLED = (Event.Status.DONE, Event.Status.IGNORED)
-BATCH = 1_000  # events of one transaction
 TURN_SECONDS = 30.0  # of one call; the next one continues
 
 log = structlog.get_logger(__name__)
@@ -33,38 +32,28 @@ def kept_since(now: datetime) -> datetime:
 
 def tidy(now: datetime) -> int:
     """Delete settled events that are old enough, the oldest first, for half a minute at most. Returns how many."""
-    deleted, deadline = 0, clock.monotonic() + TURN_SECONDS
-    _delete_attempts(now, deadline)
-    while clock.monotonic() < deadline:
-        batch = _delete_batch(now)
-        deleted += batch
-        if batch < BATCH:
-            break
+    until = clock.monotonic() + TURN_SECONDS
+    # Also those of events that stay.
+    batched_deletion.delete(FailedAttempt.objects.filter(at__lt=kept_since(now)).order_by("at"), until)
+    deleted = batched_deletion.delete(expired(now), until)
     if deleted:
         log.info("webhook.tidied", deleted=deleted)
     return deleted
 
 
-def _delete_batch(now: datetime) -> int:
-    """Delete one batch. It skips locked rows, so it waits for no lock; others wait no longer than one batch takes."""
-    with transaction.atomic():
-        old = unseen().filter(_expired(now)).order_by("received_at")
-        ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:BATCH])
-        Event.objects.filter(id__in=ids).only("id").delete()
-    return len(ids)
+def expired(now: datetime) -> QuerySet[Event]:
+    """The events whose time is over, the oldest first."""
+    return unseen().filter(_has_expired(now)).order_by("received_at")
 
 
-def _delete_attempts(now: datetime, deadline: float) -> None:
-    """Delete failed attempts of that age, also those of events that stay."""
-    while clock.monotonic() < deadline:
-        old = FailedAttempt.objects.filter(at__lt=kept_since(now)).order_by("at")
-        ids = list(old.values_list("id", flat=True)[:BATCH])
-        FailedAttempt.objects.filter(id__in=ids).delete()
-        if len(ids) < BATCH:
-            break
+def overdue(now: datetime) -> timedelta:
+    """How long ago the oldest settled event that is still here should have been deleted; zero if none should."""
+    settled = unseen().filter(status__in=SETTLED, received_at__lt=kept_since(now))
+    oldest = settled.order_by("received_at").values_list("received_at", flat=True).first()
+    return timedelta() if oldest is None else kept_since(now) - oldest
 
 
-def _expired(now: datetime) -> Q:
+def _has_expired(now: datetime) -> Q:
     expired = Q(status__in=SETTLED, received_at__lt=kept_since(now))
     if settings.POISONED_RETENTION_DAYS:
         before = now - timedelta(days=settings.POISONED_RETENTION_DAYS)

@@ -9,7 +9,7 @@ before it are handled again without it, and then it is handled alone.
 
 After a retryable failure the event gets a later due time, which also delays its mailbox: the events behind it may
 depend on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: the mailbox continues
-without it, and its row keeps the error.
+without it, and its row keeps the error. So is at once what this application did not receive (`webhooks.event_mac`).
 
 A worker that dies over a batch (killed, out of memory, hung for the lease's term) proves nothing about one event of it.
 So the next worker handles those events one at a time. An event over which two workers died alone is poisoned.
@@ -20,16 +20,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
 
 from integrations.core import clock, prepared
 from integrations.core.celery_tasks import backoff
-from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
+from integrations.core.errors import IntegrationError, Permanent, Retryable, SealBroken, Untrusted
 from integrations.core.observing import spans
-from integrations.webhooks import handlers
+from integrations.core.runs.querysets import Fields, columns_of, error_columns
+from integrations.webhooks import event_mac, handlers
 from integrations.webhooks.handlers import BatchHandler
 from integrations.webhooks.lease import Lease, fence, fence_or_release
 from integrations.webhooks.models import Event, FailedAttempt
@@ -83,7 +83,7 @@ def settle_batch(lease: Lease, events: Sequence[Event], *, until: float, last: b
         if failed.index:
             return settle_batch(lease, events[: failed.index], until=until)
         # With one handler its failure is known: the rollback has undone what it did.
-        known = failed.error if len(handlers.HANDLERS[events[0].type]) == 1 else None
+        known = failed.error if len(handlers.registered(events[0].type)) == 1 else None
         return int(settle(lease, events[0], known))
 
 
@@ -93,7 +93,7 @@ def settle(lease: Lease, event: Event, failure: Exception | None = None) -> bool
     False when it has to be tried again later. Raises LeaseLost, and the database's own errors.
     """
     with transaction.atomic():
-        failure = failure or handlers.run_each(event)
+        failure = failure or _not_ours(event) or handlers.run_each(event)
         fence(lease)
         if failure is None:
             _mark_handled([event])
@@ -135,6 +135,7 @@ def _settle_together(
     with transaction.atomic():
         for index, event in enumerate(events):
             try:
+                event_mac.prove(event)
                 handlers.run(event, later)
             except Exception as error:  # a handler may fail in any way
                 raise _HandlerFailed(index, error) from error
@@ -169,19 +170,26 @@ def _mark_handled(events: Sequence[Event]) -> None:
         cursor.execute(_MARK_HANDLED, {"now": clock.now(), "ids": ids, "statuses": statuses})
 
 
+def _not_ours(event: Event) -> SealBroken | None:
+    try:
+        event_mac.prove(event)
+    except SealBroken as error:
+        return error
+    return None
+
+
 def _failed(event: Event, error: Exception) -> bool:
     poisoned = isinstance(error, Permanent | Untrusted) or event.attempts + 1 >= ATTEMPTS
     now = clock.now()
-    outcome: dict[str, Any]
-    if poisoned:
-        outcome = {"status": Event.Status.POISONED, "processed_at": now}
+    due_at = None if poisoned else now + timedelta(seconds=_wait(event, error))
+    attempts, columns = event.attempts + 1, _columns(error)
+    code, reason = columns["error_code"], columns["error"]
+    row = Event.objects.filter(id=event.id)
+    if due_at is None:
+        row.poison(attempts, code, reason, now=now)
     else:
-        outcome = {"due_at": now + timedelta(seconds=_wait(event, error))}
-    columns = {"error_code": _code(error), "error": _reason(error)[:300]}
-    Event.objects.filter(id=event.id).update(attempts=event.attempts + 1, **columns, **outcome)
-    FailedAttempt.objects.create(
-        event=event, number=event.attempts + 1, at=now, next_at=outcome.get("due_at"), **columns
-    )
+        row.try_later(attempts, code, reason, due_at=due_at)
+    FailedAttempt.objects.create(event=event, number=attempts, at=now, next_at=due_at, **columns)
     return poisoned
 
 
@@ -194,12 +202,12 @@ def _code(error: Exception) -> str:
     return error.code if isinstance(error, IntegrationError) else "handler_bug"
 
 
-def _reason(error: Exception) -> str:
-    """The reason to show. Our own errors are safe; of a foreign one only class and source position are shown."""
+def _columns(error: Exception) -> Fields:
+    """What to keep and show. Our own errors are safe; of a foreign one only class and source position are shown."""
     if isinstance(error, IntegrationError):
-        return str(error)
+        return columns_of(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
+    return error_columns(_code(error), f"{type(error).__name__} in {frame.name}, line {frame.lineno}")
 
 
 def _report(event: Event, error: Exception, *, poisoned: bool) -> None:

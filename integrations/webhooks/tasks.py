@@ -17,6 +17,7 @@ SOURCE = dispatch.DueSource(
     take=mailbox.take_due,
     find_unstarted=mailbox.find_unstarted,
     make_due_again=partial(dispatch.make_due_again, Mailbox, "due_at"),
+    due_rows=lambda now: [mailbox.due_rows(now)],
     end_leases=lease.end_of,
     resend=lease.resend,
     lost_after=lease.LOST_AFTER,

@@ -17,11 +17,11 @@ def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
         return HttpResponse("HighLevel posts its webhooks here.\n", content_type="text/plain")
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    response = endpoint.respond(app_name, request.META, _stream(request))
+    response = endpoint.respond(app_name, request.META, body_stream(request))
     return JsonResponse(response.body, status=response.status, headers=response.headers)
 
 
-def _stream(request: HttpRequest) -> BinaryIO:
+def body_stream(request: HttpRequest) -> BinaryIO:
     """The stream to read the body from.
 
     Django reads nothing of a chunked body, because it declares no length. The server marks bodies that end by

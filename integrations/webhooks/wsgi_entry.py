@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import structlog
 from django.db import connection
 
+from integrations.core import texts
 from integrations.webhooks import endpoint
 from integrations.webhooks.endpoint import WebhookResponse
 
@@ -37,11 +38,11 @@ def handle_webhooks(django: Application) -> Application:
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         found = _PATH.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
-        length = environ.get("CONTENT_LENGTH") or ""
-        if found is None or not length.isdecimal():
+        length = texts.whole(environ.get("CONTENT_LENGTH") or "")
+        if found is None or length is None:
             return django(environ, start_response)
         try:
-            response = endpoint.respond(found[1], environ, _Limited(environ["wsgi.input"], int(length)))
+            response = endpoint.respond(found[1], environ, _Limited(environ["wsgi.input"], length))
         except Exception:
             log.exception("webhook.failed")
             response = WebhookResponse(500, {"error": "internal", "message": "the webhook could not be taken"})

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from integrations.console import urls as public_pages
+from integrations.installs import urls as pages_of_installs
 from integrations.installs.browser import result_link
-from integrations.sync.models import Plan, Record
+from integrations.operators import urls as own_pages
 from integrations.tenants.models import Installation
-from tests.console.conftest import COMPANY, LOCATION, begin_run
 from tests.console.test_browser import ColorScheme, Watched, browser, plain_http, sign_in, watched
+from tests.operators.conftest import people as people
+from tests.operators.test_access import address, patterns
 
 __all__ = ["browser", "plain_http", "watched"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -21,45 +30,81 @@ OPTIONS = {
     "rules": {name: {"enabled": True} for name in ("target-size", "landmark-one-main", "skip-link")},
     "resultTypes": ["violations"],
 }
-WINDOWS: tuple[tuple[ColorScheme, int], ...] = (("light", 1440), ("dark", 390))
-PUBLIC = ("/install/", "/embed/", "/admin/login/")
-LISTS = ("tenants/location", "tokens/credential", "sync/run", "gateway/usage", "problems/problem")
-PAGES = ("sync/plan/choose", "sync/plan/adaptive", "exports/export/new", "upserts/upsert/new")
+JUDGE = """options => axe.run(document, options).then(found => found.violations.flatMap(
+    rule => rule.nodes.map(node => [rule.id, node.html.slice(0, 300)])))"""
+Window = tuple[ColorScheme, int]
+WINDOWS: tuple[Window, ...] = (("light", 1440), ("dark", 390))
+ALIKE = ("_history", "_delete", "_export")  # the same page for every model: one is judged
 
 
-@pytest.mark.timeout(240)  # twenty pages, each judged twice: most of a minute on an idle machine
-def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Installation) -> None:
-    begin_run(Plan.objects.get(location_id=LOCATION))
+def addresses(client: Client, people: dict[str, Any], values: dict[str, str]) -> Iterator[str]:
+    """Every page that the URL configuration has and that answers with HTML. Of pages that are alike it is one."""
+    alike: set[str] = set()
+    rows = people | {"auth.User": User.objects.all()[0], "auth.Group": Group.objects.all()[0]}
+    for pattern in patterns():
+        kind = next((end for end in ALIKE if str(pattern.name).endswith(end)), "")
+        url = address(pattern, rows) if pattern.name and kind not in alike else None
+        if url and is_a_page(client.get(url)):
+            alike |= {kind} - {""}
+            yield url
+    for room in (own_pages, public_pages, pages_of_installs):
+        for one in room.urlpatterns:
+            space = f"{room.app_name}:" if hasattr(room, "app_name") else ""
+            if not (has_values := bool(one.pattern.converters)) or one.name in values:
+                url = reverse(f"{space}{one.name}", args=[values[one.name]] if has_values else ()) if one.name else ""
+                if url and (one.name in values or is_a_page(client.get(url))):
+                    yield url
+
+
+def is_a_page(answer: Any) -> bool:
+    """Whether it is HTML, and an answer to the question: an error page is judged once, elsewhere."""
+    return answer.status_code == 200 and answer["Content-Type"].startswith("text/html") and b"<html" in answer.content
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # a hundred pages
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window[0])
+def test_axe_finds_nothing_on_any_page(
+    watched: Watched, live_server: object, people: dict[str, Any], client: Client, window: Window
+) -> None:
+    """Every page that has an address, signed in; a new one is judged without a line here."""
     page, base = watched.page, str(live_server)
-    page.emulate_media(reduced_motion="reduce")
-    found: list[tuple[str, int, str, str]] = []
-
-    def judge(path: str) -> None:
-        answer = page.goto(f"{base}{path}")
+    look_like(watched, window)
+    browser_of_install = "b" * 43
+    values = {"install-result": result_link.make(people["tenants.Installation"], None, browser=browser_of_install)}
+    client.force_login(User.objects.create_superuser("op"))
+    cookies = {settings.SESSION_COOKIE_NAME: client.session.session_key, result_link.cookie_name(): browser_of_install}
+    page.context.add_cookies([{"name": name, "value": str(value), "url": base} for name, value in cookies.items()])
+    page.add_init_script(Axe().axe_script)
+    found, judged = [], []
+    for url in addresses(client, people, values):
+        answer = page.goto(f"{base}{url}")
         assert answer is not None
-        assert answer.ok, f"{path}: {answer.status}"
-        for scheme, width in WINDOWS:
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            rules = Axe().run(page, options=OPTIONS).response["violations"]
-            found.extend((path, width, rule["id"], node["html"]) for rule in rules for node in rule["nodes"])
-
-    for path in PUBLIC:
-        judge(path)
-    page.context.add_cookies([{"name": result_link.cookie_name(), "value": "b" * 43, "url": base}])
-    judge(f"/install/done/{result_link.make(agency, None, browser='b' * 43)}")
-    sign_in(page, base)
-    rows = (
-        reverse("admin:tenants_location_change", args=[LOCATION]),
-        reverse("admin:tenants_company_change", args=[COMPANY]),
-        reverse("admin:sync_record_change", args=[Record.objects.latest("pk").pk]),
-        "/admin/tokens/credential/add/",
-        "/admin/sync/run/export/?when=1d",
-        "/admin/problems/problem/timeline/",
-    )
-    for path in ("/admin/", *(f"/admin/{name}/" for name in (*LISTS, *PAGES)), *rows):
-        judge(path)
+        assert answer.ok, f"{url}: {answer.status}"
+        judged.append(url)
+        is_dark = page.locator("html").evaluate("html => html.classList.contains('dark')")
+        assert is_dark == (window[0] == "dark") or not url.startswith("/admin/"), url
+        found += [(url, *one) for one in page.evaluate(JUDGE, OPTIONS)]
     assert found == []
+    assert len(judged) > 90
+    assert {"/", "/install/", "/embed/", "/admin/", "/admin/second-factor/", "/admin/sync/plan/choose/"} <= {*judged}
+    assert "/admin/core/workerprocess/safekeeping/" in judged
+
+
+@pytest.mark.parametrize("url", ["/admin/login/", "/no/such/page"])
+def test_axe_finds_nothing_for_a_stranger(watched: Watched, live_server: object, db: None, url: str) -> None:
+    watched.expected_status = 404
+    for window in WINDOWS:
+        look_like(watched, window)
+        watched.page.goto(f"{live_server}{url}")
+        assert Axe().run(watched.page, options=OPTIONS).response["violations"] == []
+
+
+def look_like(watched: Watched, window: Window) -> None:
+    """Set scheme and width before a page is loaded: the operators' pages take the scheme that they are loaded with."""
+    scheme, width = window
+    watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    watched.page.set_viewport_size({"width": width, "height": 900})
 
 
 def test_keys_alone_reach_the_content_and_the_search(

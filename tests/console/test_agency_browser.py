@@ -49,8 +49,11 @@ def test_an_agency_uninstalls_after_a_second_question(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(ending.gateway, "call", lambda operation, **_: asked.append(operation))
+    own = {"app": agency.app, "location_id": COMPANY, "resource": "company_users", "synced_at": clock.now()}
+    Plan.objects.create(**own, created_at=clock.now())
     inside = framed(sso(**AGENCY))
     expect(inside.get_by_role("row", name="Studio loc2")).to_contain_text("Up to date")
+    expect(inside.get_by_role("table", name="of the agency itself")).to_contain_text("company users")
     inside.get_by_role("button", name="Uninstall …").click()
     expect(inside.get_by_text("the agency and all its sub-accounts")).to_be_visible()
     inside.get_by_role("button", name="Keep it").click()

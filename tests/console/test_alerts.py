@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from integrations.console.doctor import live_checks
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.live_checks import LiveCheck
 from integrations.console.models import OperatorAlert
+from tests.support.false_server import STARTTLS, false_server
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -59,7 +62,7 @@ def findings(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
         yield from now
 
     monkeypatch.setattr(live_checks, "HEARTBEATS", ())
-    monkeypatch.setattr(live_checks, "CHECKS", (LiveCheck(check, "any"),))
+    monkeypatch.setattr(live_checks, "CHECKS", (LiveCheck(check, "any", "index"),))
     return now
 
 
@@ -116,6 +119,17 @@ def test_the_webhook_is_signed_and_links_to_the_page(findings: list[Finding], ho
     text = json.loads(request.get_data())["text"]
     assert text.splitlines()[0].endswith(": 1 in trouble")
     assert "https://app.example.com/admin/webhooks/event/" in text
+
+
+def test_the_name_of_an_account_calls_nobody_and_is_no_link(findings: list[Finding], hook: Hook) -> None:
+    name = "<!channel> <https://x.example|Sign in> & more"
+    findings.append(Finding("installations", Level.FAILED, f"3 locations of {name} are missing"))
+    look()
+    look(minutes=3)
+    sent = json.loads(hook.requests[0].get_data())
+    assert "&lt;!channel&gt; &lt;https://x.example|Sign in&gt; &amp; more" in sent["text"]
+    assert "<" not in sent["text"]
+    assert name in sent["alerts"][0]["found"], "programs read it as it is"
 
 
 def test_personal_data_is_masked(findings: list[Finding], hook: Hook) -> None:
@@ -193,7 +207,8 @@ class Mailbox:
     def __exit__(self, *_: object) -> None:
         return
 
-    def starttls(self) -> None:
+    def starttls(self, *, context: ssl.SSLContext) -> None:
+        assert context.verify_mode == ssl.CERT_REQUIRED
         self.steps.append("encrypted")
 
     def login(self, user: str, password: str) -> None:
@@ -218,6 +233,17 @@ def test_an_email_goes_to_all_over_an_encrypted_connection(
     assert (to, subject) == ("ann@example.com, bob@example.com", "hlapp at app.example.com: 1 in trouble")
     assert "100,000 events wait" in text
     assert "start a worker" in text
+
+
+@pytest.mark.parametrize(("scheme", "before_tls"), [("smtps", ()), ("smtp", STARTTLS)])
+def test_no_password_goes_to_a_mail_server_with_a_false_certificate(
+    settings: Settings, tmp_path: Path, scheme: str, before_tls: tuple[str, ...]
+) -> None:
+    with false_server(tmp_path, before_tls=before_tls) as server:
+        settings.ALERT_EMAILS = ["ann@example.com"]
+        settings.ALERT_SMTP_URL = f"{scheme}://user:password@127.0.0.1:{server.port}"
+        assert "SSLCertVerificationError" in alert_channels.tell([])["e-mail"]
+    assert server.handshakes == [False]
 
 
 def test_without_a_channel_nothing_is_looked_for(findings: list[Finding]) -> None:

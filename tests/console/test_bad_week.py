@@ -36,6 +36,7 @@ from tests.console.test_browser import browser as browser
 from tests.console.test_browser import plain_http as plain_http
 from tests.console.test_browser import watched as watched
 from tests.problems.conftest import poison
+from tests.support.signed import sign
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 CALM = re.compile("^All calm")
@@ -215,6 +216,7 @@ def test_the_vendor_is_down(week: Installation, operator: Any) -> None:
     # A worker runs them.
     Run.objects.running().update(status=Run.Status.COMPLETE, finished_at=clock.now())
     Plan.objects.update(due_at=clock.now() + timedelta(hours=1))
+    sign(Plan)
     someone.click(someone.button("Fixed"))
     someone.sees_calm()
     someone.did_it_within(5, "vendor down")

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from integrations.console.brand import brand_file, shades
 from integrations.console.brand.brand_file import Brand, BrandProblem
+from integrations.console.doctor import standing_checks
 from integrations.tenants.models import App
 
 TOML = """
@@ -67,6 +68,45 @@ def test_without_a_file_the_pages_are_as_before(client: Client, app: App) -> Non
     assert client.get("/brand/colours.css").content == b""
 
 
+@pytest.fixture
+def of_two(tmp_path: Path, settings: Settings, app: App, second_app: App) -> Brand:
+    """The second app has a name, a colour, a logo and a headline of its own; the rest is the deployment's."""
+    (tmp_path / "logo.svg").write_bytes(SVG)
+    (tmp_path / "dental.svg").write_bytes(SVG + b" ")
+    own = 'name = "Dental"\nlogo = "dental.svg"\ncolour = "#aa0000"\nwords.headline = "Practices"'
+    (tmp_path / "brand.toml").write_text(f"{TOML}\n[apps.second]\n{own}")
+    settings.BRAND = brand_file.read(str(tmp_path / "brand.toml"))
+    return settings.BRAND  # type: ignore[no-any-return]
+
+
+@pytest.mark.django_db
+def test_an_app_has_a_brand_of_its_own_on_its_pages_and_the_deployments_where_it_says_nothing(
+    client: Client, of_two: Brand, second_app: App
+) -> None:
+    for path in ("/install/?app=second", "/embed/?app=second"):
+        text = client.get(path).content.decode()
+        assert f"/brand/colours.css?{of_two.of('second').query.replace('&', '&amp;')}" in text
+        assert "help@northwind.example" in text, "the deployment's words"
+    assert "Dental" in client.get("/install/?app=second").content.decode()
+    first = client.get("/install/").content.decode()
+    assert "Northwind &amp; Sons" in first
+    assert "Dental" not in first
+    assert "--accent: #aa0000" in client.get("/brand/colours.css?app=second").content.decode()
+    assert "--accent: #0f766e" in client.get("/brand/colours.css?app=nobody").content.decode()
+    assert client.get("/brand/logo?app=second").content == SVG + b" "
+    landing = client.get("/").content.decode()
+    assert "Practices" not in landing, "the first page is of both apps"
+    assert "Connected &lt;b&gt;once&lt;/b&gt;" in landing
+
+
+@pytest.mark.django_db
+def test_a_brand_of_an_app_that_is_not_here_is_a_finding(of_two: Brand, second_app: App) -> None:
+    assert not [one for one in standing_checks.apps() if one.check == "brand"]
+    second_app.delete()
+    (finding,) = (one for one in standing_checks.apps() if one.check == "brand")
+    assert finding.found == "[apps.second] is no app of this deployment"
+
+
 @pytest.mark.parametrize("colour", ["#0f766e", "#ffff00", "#000000", "#ffffff", "#808080", "#ff0000", "#3d5afe"])
 def test_text_is_readable_on_any_colour_and_links_on_their_ground(colour: str) -> None:
     text = shades.css(Brand(colour=colour, colour_dark=colour))
@@ -81,7 +121,11 @@ def test_text_is_readable_on_any_colour_and_links_on_their_ground(colour: str) -
     ("text", "says"),
     [
         ('colour = "teal"', "colour should be a colour such as #0f766e"),
-        ('color = "#0f766e"', "has color: it may have colour, colour_dark, logo, name, words"),
+        ('color = "#0f766e"', "has color: it may have apps, colour, colour_dark, logo, name, words"),
+        ('[apps.one]\ncolor = "#0f766e"', "[apps.one] has color: it may have colour, colour_dark, logo, name, words"),
+        ('[apps.one]\nlogo = "none.svg"', "[apps.one] logo cannot be read"),
+        ('[apps."a b"]\nname = "x"', "apps should be tables"),
+        ("apps = 5", "apps should be tables"),
         ("name = 5", "name should be one line of text"),
         ('name = "a\\nb"', "name should be one line of text"),
         ('[words]\nslogan = "x"', "may have headline, lead, footer, help"),

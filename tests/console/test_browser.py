@@ -28,6 +28,7 @@ from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
 from tests.console import embedded_views
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run
+from tests.support.signed import sign
 
 Framed = Callable[..., FrameLocator]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -269,10 +270,39 @@ def test_a_page_of_an_own_app_works_in_the_frame_of_another_site(
     expect(inside.get_by_role("heading", name=f"Notes of {OTHER}")).to_be_visible()
     assert embedded_views.noted == ["one", "two"], "what was meant for one account reaches no other"
     assert not any(cookies)
+    watched.page.evaluate("document.querySelector('iframe').width = 320")
+    table = inside.get_by_role("table")
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth"), "the table scrolls"
+    assert inside.locator("html").evaluate("page => page.scrollWidth") <= 320, "and the page does not"
+
+
+@pytest.mark.urls("tests.console.embedded_views")
+def test_the_script_of_an_own_page_loads_once_and_follows_its_pages(
+    framed: Framed, agency: Installation, sso: Sso
+) -> None:
+    inside = framed(sso(), path="/own/scripted/")
+    expect(inside.locator("#seen")).to_have_text("user1 saw page 1")
+    for number in (2, 3):
+        inside.get_by_role("link", name="Again").click()
+        expect(inside.locator("#seen")).to_have_text(f"user1 saw page {number}")
+
+
+@pytest.mark.urls("tests.console.embedded_views")
+@pytest.mark.parametrize(("scheme", "ground"), [("light", "rgb(246, 247, 251)"), ("dark", "rgb(14, 18, 32)")])
+def test_an_own_page_is_readable_light_and_dark(
+    watched: Watched, framed: Framed, agency: Installation, sso: Sso, scheme: ColorScheme, ground: str
+) -> None:
+    watched.page.emulate_media(color_scheme=scheme)
+    inside = framed(sso(), path="/own/scripted/")
+    expect(inside.get_by_role("heading", name="Scripted")).to_be_visible()
+    page = inside.locator("body")
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("body => getComputedStyle(body).backgroundColor") == ground
 
 
 def test_the_page_fits_a_narrow_frame(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
     Plan.objects.update(resource="opportunities", synced_at=clock.now())
+    sign(Plan)
     inside = framed(sso())
     expect(inside.get_by_role("row", name="opportunities")).to_contain_text("synced, ")
     watched.page.evaluate("document.querySelector('iframe').width = 320")

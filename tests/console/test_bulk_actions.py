@@ -167,6 +167,20 @@ def test_what_is_written_into_the_database_does_nothing(
     assert (row.status, replayed()) == ("failed", 0)
 
 
+def test_what_ended_is_not_done_again(operator_client: Client, box: Mailbox) -> None:
+    poison(box, 130)
+    done, stopped = confirm(operator_client, 130), confirm(operator_client, 130)
+    bulk_actions.cancel([stopped], by="operator ann")
+    tasks.bulk_action(bulk_id=done.pk)
+    assert replayed() == 130
+    Event.objects.update(status="poisoned")
+    for row in (done, stopped):
+        BulkAction.objects.filter(pk=row.pk).update(status="running", cursor="", due_at=clock.now(), finished_at=None)
+        tasks.bulk_action(bulk_id=row.pk)
+        row.refresh_from_db()
+        assert (row.status, "ended before" in row.note, replayed()) == ("failed", True, 0)
+
+
 def test_what_was_searched_for_is_shown_to_those_who_may_see_people(operator_client: Client, box: Mailbox) -> None:
     poison(box, 130)
     row = confirm(operator_client, 130)

@@ -9,18 +9,23 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from integrations.core import clock
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import Tenant
 from integrations.gateway.client import Page
-from integrations.sync import listing, resource_choices
+from integrations.sync import listing, plans, resource_choices
 from integrations.sync.choose import adaptive_intervals
-from integrations.sync.choose.choose_page import address
-from integrations.sync.models import AdaptiveChoice, Plan, ResourceChoice
+from integrations.sync.choose.choice_address import address
+from integrations.sync.models import AdaptiveChoice, ChosenVariant, Plan, ResourceChoice
+from integrations.sync.signed import plan_macs
 from integrations.tenants.models import App, Installation
 from tests.console.conftest import LOCATION
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
 
 pytestmark = pytest.mark.usefixtures("agency")
+
+HERE = Tenant.location(LOCATION)
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def confirm(client: Client, url: str, preview: Any, **more: str) -> Any:
 
 
 def test_a_location_s_choice_is_previewed_and_then_made(operator_client: Client, here: App, totals: list[str]) -> None:
-    url = address(here.pk, LOCATION)
+    url = address(here.pk, HERE)
     table = operator_client.get(url).content.decode()
     assert 'name="state:contacts"' in table
     assert "as the app: on" in table
@@ -92,7 +97,7 @@ def test_what_the_form_does_not_offer_changes_nothing(operator_client: Client, h
 def test_fields_and_filters_are_previewed_and_then_chosen(
     operator_client: Client, here: App, totals: list[str]
 ) -> None:
-    url = address(here.pk, LOCATION)
+    url = address(here.pk, HERE)
     preview = operator_client.post(
         url,
         {
@@ -123,7 +128,7 @@ def test_fields_and_filters_are_previewed_and_then_chosen(
 def test_intervals_adapt_after_a_preview(sign_in: SignIn, operator_client: Client, here: App) -> None:
     page = operator_client.get(address(here.pk)).content.decode()
     assert "Adaptive intervals" in page
-    assert "Adaptive intervals" not in operator_client.get(address(here.pk, LOCATION)).content.decode()
+    assert "Adaptive intervals" not in operator_client.get(address(here.pk, HERE)).content.decode()
     url = f"/admin/sync/plan/adaptive/?app={here.pk}"
     fields = {"enabled": "on", "shortest": "15m", "longest": "1d", "calls": "100,000"}
     preview = operator_client.post(url, fields)
@@ -165,3 +170,58 @@ def test_an_app_or_location_that_there_is_not_has_no_page(operator_client: Clien
     assert operator_client.get("/admin/sync/plan/choose/").context["app"] == here
     page = operator_client.get(f"/admin/tenants/location/{LOCATION}/change/").content.decode()
     assert f"choose/?app={here.pk}&amp;location={LOCATION}" in page
+
+
+def test_a_variant_is_previewed_chosen_and_removed(operator_client: Client, here: App, totals: list[str]) -> None:
+    url = address(here.pk, page="sync_plan_variant")
+    wanted = {"resource": "contacts", "name": "vips", "filters": "tags=vip", "every": "5m", "act": "on"}
+    preview = operator_client.post(url, wanted)
+    assert "List contacts with tags=vip every 5 min?" in preview.content.decode()
+    assert not ChosenVariant.objects.exists()
+    table = confirm(operator_client, url, preview).content.decode()
+    assert "vips" in table
+    row = ChosenVariant.objects.get()
+    assert (row.location_id, row.filters, row.every) == ("", {"tags": "vip"}, timedelta(minutes=5))
+    assert AuditEntry.objects.get(action="sync.variant").actor == "operator op"
+    there = address(here.pk, HERE, page="sync_plan_variant")
+    off = operator_client.post(there, wanted | {"act": "off"})
+    assert "Do not run the variant vips of contacts here?" in off.content.decode()
+    confirm(operator_client, there, off)
+    assert not ChosenVariant.objects.get(location_id=LOCATION).enabled
+    gone = operator_client.post(url, wanted | {"act": "remove"})
+    confirm(operator_client, url, gone)
+    assert list(ChosenVariant.objects.values_list("location_id", flat=True)) == [LOCATION]
+    wrong = operator_client.post(url, wanted | {"name": "No Name"}, follow=True).content.decode()
+    assert "Nothing was changed" in wrong
+    assert operator_client.get(url).status_code == 302
+
+
+def test_an_estimate_of_a_variant_counts_what_fits(operator_client: Client, here: App, totals: list[str]) -> None:
+    url = address(here.pk, HERE, page="sync_plan_variant")
+    shown = operator_client.post(url, {"resource": "contacts", "name": "vips", "filters": "tags=vip", "every": "1d"})
+    assert len(totals) == 1
+    assert "<b>420</b> calls for one listing" in shown.content.decode()
+
+
+def test_calls_of_a_day_are_chosen_for_an_app_and_a_tenant(
+    operator_client: Client, here: App, totals: list[str]
+) -> None:
+    resource_choices.choose(here, ["notes"], clock.now(), enabled=True)
+    plans.make(here.pk, LOCATION)
+    for tenant, calls in ((None, 2_000), (HERE, 300)):
+        url = address(here.pk, tenant)
+        preview = operator_client.post(url, {"calls:notes": f"{calls:,}"})
+        assert f"at most {calls:,} calls a day" in preview.content.decode()
+        confirm(operator_client, url, preview)
+        plan = Plan.objects.get(location_id=LOCATION, resource="notes")
+        assert (plan.calls_per_day, plan_macs.fits(plan)) == (calls, True)
+    assert ResourceChoice.objects.get(resource="notes").calls_per_day == 2_000
+    entries = AuditEntry.objects.filter(action="sync.calls").order_by("pk")
+    assert [(entry.detail["resource"], entry.detail["calls_per_day"]) for entry in entries] == [
+        ("notes", 2_000),
+        ("notes", 300),
+    ]
+    resource_choices.follow_app(here, ["notes"], clock.now(), tenant=HERE)
+    assert Plan.objects.get(location_id=LOCATION, resource="notes").calls_per_day == 2_000
+    wrong = operator_client.post(address(here.pk), {"calls:notes": "many"}, follow=True).content.decode()
+    assert "Nothing was changed" in wrong

@@ -6,16 +6,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 
 from integrations.console import dashboard_findings
-from integrations.console.doctor import diagnostics, heartbeat_checks, live_checks, spool_check, tenant_checks
+from integrations.console.doctor import (
+    beat_proof,
+    diagnostics,
+    heartbeat_checks,
+    live_checks,
+    spool_check,
+    tenant_checks,
+)
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.tasks import heartbeat
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import LeaderLease, WorkerProcess
+from integrations.gateway.models import Call
+from integrations.gateway.stats import upkeep
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule
 from integrations.quota.models import Parked
@@ -33,7 +43,7 @@ def alive(agency: Installation) -> Installation:
     """An agency, a worker that has just reported, and beat, whose last message it got."""
     now = clock.now()
     WorkerProcess.objects.create(name="host:1", queues=["urgent"], threads=16, started_at=now, seen_at=now)
-    heartbeat()
+    heartbeat(proof=beat_proof.make())
     return agency
 
 
@@ -107,6 +117,19 @@ def test_parked_work_needs_a_worker_that_hands_it_out(alive: Installation) -> No
     assert found("parked tasks").level is Level.WARNING
     Parked.objects.update(parked_at=now)
     assert found("parked tasks").level is Level.OK
+
+
+def test_expired_rows_that_stay_for_a_day_are_seen(alive: Installation) -> None:
+    now = clock.now()
+    assert found("retention").level is Level.OK
+    kept = timedelta(days=settings.CALL_RETENTION_DAYS)
+    call = {"resource_id": LOCATION, "operation": "x", "lane": "bulk", "took_ms": 1, "method": "GET", "path": "/"}
+    row = Call.objects.create(app=alive.app, at=now - kept - timedelta(hours=23), **call)
+    assert found("retention").level is Level.OK, "beat is only a little late"
+    Call.objects.filter(pk=row.pk).update(at=now - kept - timedelta(days=3))
+    assert found("retention").found == "failed calls should have been deleted 3 d ago"
+    upkeep.expire(now)
+    assert found("retention").level is Level.OK
 
 
 def test_a_day_near_its_end_is_seen_and_a_store_that_is_away_is_not_known(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.db.models import Sum
+from django.test import Client
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
 from integrations.console import audit_export
-from integrations.console.doctor import diagnostics, health, standing_checks, worker_ping
+from integrations.console.doctor import diagnostics, health, standing_checks, webhook_check, worker_ping
 from integrations.console.doctor.audit_check import audit_trail
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.health import ProbeResult
@@ -35,7 +38,10 @@ from tests.console.conftest import begin_run
 from tests.core import attacker
 from tests.quota.test_governor_chaos import Store
 from tests.support.own_sleep import replace_sleep
+from tests.support.signed import sign
 
+_durability = diagnostics.durability
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 NEWER = "newer:" + "A" * 43 + "="
 
 
@@ -47,6 +53,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> dict[str, Pr
     counts = iter(range(100))
     monkeypatch.setattr(worker_ping, "count_sweeps", lambda: SweepCount(workers=2, count=next(counts)))
     replace_sleep(monkeypatch)
+    monkeypatch.setattr(diagnostics, "durability", lambda: iter(()))  # the tests' PostgreSQL is fast and forgets
     settings.OPERATOR_SECOND_FACTOR = "required"
     return outcomes
 
@@ -178,6 +185,7 @@ def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> 
     begin_run(Plan.objects.all()[0], due_at=late)
     begin_run(Plan.objects.all()[1], due_at=late, lease_owner="a worker", lease_until=soon)
     Plan.objects.update(due_at=late, enabled=False)
+    sign(Plan)
     assert worker_ping.overdue(now) == {
         "refreshes": 1,
         "installations": 3,
@@ -193,6 +201,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
     now = clock.now()
     begin_run(Plan.objects.all()[0], lease_owner="a worker", lease_until=now + timedelta(minutes=1))
     Plan.objects.update(due_at=now - timedelta(minutes=5))
+    sign(Plan)
     assert worker_ping.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
 
 
@@ -208,9 +217,10 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
     ],
 )
 def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], level: Level, said: str) -> None:
-    Answers.objects.create(app=app, day=clock.now().date(), **numbers)
-    Answers.objects.create(app=app, day=clock.now().date() - timedelta(days=3), failed=10_000)
-    findings = [finding for finding in diagnostics.run_all() if finding.check == "webhooks"]
+    Answers.objects.create(app=app, day=NOON.date(), **numbers)
+    Answers.objects.create(app=app, day=NOON.date() - timedelta(days=3), failed=10_000)
+    with time_machine.travel(NOON, tick=False):
+        findings = list(webhook_check.webhook_answers())
     assert levels(findings) == {"webhooks": level}
     assert any(said in finding.found for finding in findings)
     assert all(finding.fix for finding in findings if finding.level != Level.OK)
@@ -218,9 +228,35 @@ def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], le
 
 @pytest.mark.parametrize("outcome", [outcome.value for outcome in response_counts.REFUSED])
 def test_every_kind_of_refusal_has_its_cure(app: App, outcome: str) -> None:
-    Answers.objects.create(app=app, day=clock.now().date(), **{outcome: 100})
-    (finding,) = [one for one in diagnostics.run_all() if one.check == "webhooks" and one.level != Level.OK]
+    Answers.objects.create(app=app, day=NOON.date(), **{outcome: 100})
+    Answers.objects.create(app=app, day=NOON.date() - timedelta(days=3), failed=10_000)
+    with time_machine.travel(NOON, tick=False):
+        (finding,) = [one for one in webhook_check.webhook_answers() if one.level != Level.OK]
     assert finding.fix
+
+
+@pytest.mark.parametrize(
+    ("stored_before", "at", "level"),
+    [
+        (0, NOON, Level.OK),  # the app never had a verified one
+        (30, NOON, Level.OK),  # has few: none until noon says nothing
+        (7_000, NOON.replace(hour=0, minute=5), Level.OK),  # the day has begun just now
+        (7_000, NOON, Level.WARNING),
+    ],
+)
+def test_what_strangers_post_raises_no_warning_unless_verified_webhooks_stopped(
+    app: App, stored_before: int, at: datetime, level: Level
+) -> None:
+    if stored_before:
+        Answers.objects.create(app=app, day=at.date() - timedelta(days=1), stored=stored_before)
+    with time_machine.travel(at, tick=False):
+        for name in (app.client_id, "nobody"):
+            for number in range(20):
+                posted = Client().post(f"/webhooks/{name}/", {"type": f"junk {number}"}, "application/json")
+                assert posted.status_code == 401
+        response_counts.counter.flush()
+        assert Answers.objects.filter(day=at.date()).aggregate(Sum("unsigned")) == {"unsigned__sum": 40}
+        assert levels(list(webhook_check.webhook_answers())) == {"webhooks": level}
 
 
 def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, ProbeResult]) -> None:
@@ -295,3 +331,15 @@ def test_the_audit_trail_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not exported everywhere: file: full" in next(audit_trail()).found
     AuditHead.objects.update(number=0)
     assert levels(audit_trail()) == {"audit trail": Level.FAILED}
+
+
+@pytest.mark.django_db
+def test_commits_that_a_crash_would_lose_are_a_failure() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('fsync')")
+        (fsync,) = cursor.fetchone()
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        assert [found.found.split()[0] for found in _durability()] == ["fsync"] * (fsync == "off")
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        *_, last = _durability()
+    assert (last.level, last.found.split()[0]) == (Level.FAILED, "synchronous_commit")

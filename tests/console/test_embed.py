@@ -20,12 +20,14 @@ from integrations.core import clock
 from integrations.core.errors import SignatureInvalid, StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
+from integrations.installs.models import EmbeddedVisit
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.governor import START_LIMIT
-from integrations.sync.models import Plan
+from integrations.sync.models import Plan, Run
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run, install
+from tests.support.signed import sign
 
 pytestmark = pytest.mark.usefixtures("clean_redis")  # who came often in one test may come in the next
 USER = EmbeddedUser(app_id=1, company_id=COMPANY, location_id=LOCATION, user_id="user1", is_admin=True, is_agency=False)
@@ -93,6 +95,7 @@ def test_no_cookie_is_set_and_nothing_is_cached(client: Client, agency: Installa
 
 def test_the_other_locations_of_the_agency_stay_apart(client: Client, agency: Installation, sso: Sso) -> None:
     Plan.objects.filter(location_id=OTHER).update(resource="opportunities")
+    sign(Plan)
     state = seen(client, sso())
     assert [resource["name"] for resource in state["resources"]] == ["contacts"]
 
@@ -255,6 +258,19 @@ def test_an_agency_user_outside_a_location_sees_the_company(client: Client, agen
     assert (state["place"], state["name"], state["locations"]) == ("company", "Bright Agency", 2)
 
 
+def test_an_agency_sees_what_is_synced_of_itself(client: Client, agency: Installation, sso: Sso) -> None:
+    plan = Plan.objects.create(app=agency.app, location_id=COMPANY, resource="company_users", created_at=clock.now())
+    begin_run(plan)
+    Run.objects.filter(plan=plan).update(status=Run.Status.FAILED, error_code="scope_missing", finished_at=clock.now())
+    state = seen(client, sso(type="agency", activeLocation=None))
+    assert [(one["name"], one["records"]) for one in state["resources"]] == [("company users", 0)]
+    assert "company users" in state["problems"][0]["what"].lower()
+    assert state["progress"]["own"]["of"] == 1
+    assert state["progress"]["total"] == 2, "the sub-accounts alone"
+    inside = seen(client, sso())
+    assert "company users" not in [one["name"] for one in inside["resources"]]
+
+
 def test_an_agency_of_nobody_learns_that_nothing_is_installed(client: Client, app: App, sso: Sso) -> None:
     Company.objects.create(id=COMPANY, created_at=clock.now())
     assert exchange(client, sso(type="agency", activeLocation=None)).status_code == 404
@@ -277,3 +293,14 @@ def test_after_an_uninstall_a_ticket_shows_nothing_more(client: Client, agency: 
     state = client.get("/embed/session", headers={"authorization": f"Bearer {ticket}"}).json()["state"]
     assert state["installed"] is False
     assert "records" not in state
+
+
+@pytest.mark.django_db
+def test_who_opens_the_page_is_remembered_once(client: Client, agency: Installation, sso: Sso) -> None:
+    for _ in range(2):
+        exchange(client, sso())
+    visit = EmbeddedVisit.objects.get()
+    assert (visit.tenant_id, visit.user_id, visit.is_admin) == (LOCATION, "user1", True)
+    assert visit.last_at > visit.first_at
+    assert exchange(client, "not a payload").status_code >= 400
+    assert EmbeddedVisit.objects.count() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from integrations.console.embed import sso_session
 from integrations.console.embed.used_payloads import REMEMBERED
 from integrations.core import clock
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import Tenant
 from integrations.installs.models import UsedPayload
 from integrations.quota.request_limits import RequestLimit
 from integrations.sync.models import Record
@@ -127,6 +129,17 @@ def test_who_was_removed_from_the_list_of_users_is_out(agency: Installation, sso
     assert exchange(sso(**whole)).status_code == 200
     put(agency.app, "user2", OTHER)
     assert exchange(sso(userId="user2")).status_code == 200, "new, and not yet in the list of this location"
+
+
+def test_a_tenant_has_some_of_the_threads_and_others_have_theirs(agency: Installation, sso: Sso) -> None:
+    mine, other = user(sso()), user(sso(activeLocation=OTHER))
+    with ExitStack() as under_way:
+        for _ in range(embed_limits.PAGES_AT_ONCE.most):
+            under_way.enter_context(embed_limits.embed_call(agency.app.pk, Tenant.location(LOCATION)))
+        refused = mine.get(NOTES)
+        assert (refused.status_code, refused["Retry-After"]) == (429, "2")
+        assert other.get(NOTES).status_code == 200
+    assert mine.get(NOTES).status_code == 200
 
 
 def test_a_user_has_a_limit(agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from integrations.console import embed_limits
 from integrations.console.embed import ending
 from integrations.core import clock
 from integrations.core.errors import ScopeMissing
 from integrations.core.models import AuditEntry
 from integrations.problems.models import Problem
+from integrations.quota.request_limits import RequestLimit
 from integrations.sync.models import Plan, Run
-from integrations.tenants.models import Installation
+from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run
 from tests.console.test_embed import exchange, seen
@@ -76,6 +79,29 @@ def test_nobody_but_administrators(
     assert (asked, status(LOCATION), status(COMPANY)) == ([], "installed", "installed")
 
 
+def test_who_asks_again_and_again_holds_no_threads_and_writes_no_trail(
+    agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for HighLevel, and is an entry of the trail. Other tenants need the threads."""
+    monkeypatch.setattr(embed_limits, "UNINSTALLS", RequestLimit("embed-uninstall", 2))
+    tickets = [json.loads(exchange(Client(), sso()).content)["ticket"] for _ in range(2)]
+    inner: list[int] = []
+
+    def ask(ticket: str) -> int:
+        return Client().post("/embed/uninstall", headers={"authorization": f"Bearer {ticket}"}).status_code
+
+    def refuses(*_: Any, **__: Any) -> None:
+        with ExitStack() as others:
+            others.enter_context(embed_limits.UNINSTALLS_AT_ONCE.one())
+            inner.append(ask(tickets[1]))
+        raise ScopeMissing("no", missing=("oauth.write",))
+
+    monkeypatch.setattr(ending.gateway, "call", refuses)
+    assert (ask(tickets[0]), inner) == (409, [429])
+    assert ask(tickets[0]) == 429, "two in a minute"
+    assert AuditEntry.objects.filter(action="install.uninstall_requested").count() == 1
+
+
 def test_a_refusal_changes_nothing(agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: Any, **__: Any) -> None:
         raise ScopeMissing("oauth.write is missing", missing=("oauth.write",))
@@ -120,4 +146,12 @@ def test_a_location_reads_its_last_problems_in_its_own_words(agency: Installatio
     assert seen(Client(), sso(activeLocation=OTHER))["problems"] == [], "another account's are not shown"
     Problem.objects.all().delete()
     Run.objects.all().delete()
+    assert seen(Client(), sso())["problems"] == []
+
+
+def test_a_location_reads_no_problems_that_another_app_has_there(agency: Installation, sso: Sso, look: Looks) -> None:
+    other = App.objects.create(name="Other", client_id="66a0419a0dffa47fb5f8b22f-other001", created_at=clock.now())
+    poison(other, 1)
+    look()
+    assert Problem.objects.get().app == other
     assert seen(Client(), sso())["problems"] == []

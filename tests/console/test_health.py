@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
 from integrations.console.doctor import health
+from integrations.console.doctor.health import ProbeResult
 from integrations.core import clock
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.tenants import marketplace
@@ -80,6 +81,58 @@ def test_one_failure_makes_it_503_and_names_the_culprit(
     assert (checks["redis"]["ok"], checks["other"]["ok"]) == (False, True)
     assert (checks["redis"]["note"], checks["other"]["note"]) == notes, "strangers read neither versions nor reasons"
     assert PASSWORD not in response.content.decode()
+
+
+def found(**results: str) -> dict[str, ProbeResult]:
+    """Results of probes, by what each has to say; empty if it answered."""
+    return {name: ProbeResult(ok=not note, ms=1.0, note=note) for name, note in results.items()}
+
+
+def test_many_who_ask_at_once_cost_one_look_and_wait_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask: a flood opens no connections, and takes no thread from webhooks."""
+    looks, begun, release = [], threading.Event(), threading.Event()
+
+    def slow() -> dict[str, ProbeResult]:
+        looks.append(1)
+        if len(looks) > 1:
+            begun.set()
+            assert release.wait(30)
+        return found(redis="")
+
+    monkeypatch.setattr(health, "run_probes", slow)
+    readiness = health.Readiness()
+    assert readiness.look()["redis"].ok
+    assert readiness.look()["redis"].ok
+    assert len(looks) == 1, "within a second nobody looks again"
+    monkeypatch.setattr(health, "FRESH", 0.0)
+    looker = threading.Thread(target=readiness.look)
+    looker.start()
+    assert begun.wait(30)
+    assert [readiness.look()["redis"].ok for _ in range(50)] == [True] * 50, "while another one is looking"
+    release.set()
+    looker.join(30)
+    assert len(looks) == 2
+
+
+def test_a_service_that_is_late_is_there_for_a_while_and_one_that_refuses_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = {"redis": "", "broker": ""}
+    now = [100.0]
+    monkeypatch.setattr(health, "run_probes", lambda: found(**said))
+    monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+    readiness = health.Readiness()
+
+    def ready(seconds: float, **says: str) -> list[str]:
+        now[0] += seconds
+        said.update(says)
+        return [name for name, result in readiness.look().items() if result.ok]
+
+    assert ready(0, broker=health.LATE) == ["redis"], "it has never answered this process"
+    assert ready(2, broker="") == ["redis", "broker"]
+    assert ready(10, redis=health.LATE, broker=health.LATE) == ["redis", "broker"], "under load everything is late"
+    assert ready(2, broker="ConnectionError") == ["redis"], "at once"
+    assert ready(health.PATIENCE) == [], "nor is what does not answer for long"
 
 
 def test_a_service_that_hangs_costs_the_timeout_and_no_more() -> None:

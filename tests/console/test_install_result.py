@@ -131,3 +131,13 @@ def test_every_error_has_words_without_names_of_ours(agency: Installation) -> No
         assert found.what_to_do.endswith(".")
         assert "highlevel" not in f"{found.what} {found.words} {found.what_to_do}".lower()
     assert agency_words._BY_CODE[errors.MintRefused("x").code] is errors.GrantRevoked
+
+
+def test_the_name_of_one_location_takes_the_place_of_its_id_while_the_page_is_open(agency: Installation) -> None:
+    """The page's script replaces one part: what becomes known later has to be there."""
+    row = Installation.objects.get(resource_id=LOCATION)
+    for name, said in (("", LOCATION), ("The Roof & Co", "The Roof &amp; Co")):
+        Location.objects.filter(pk=LOCATION).update(name=name)
+        text = shown(row).content.decode()
+        assert f"Connected to <strong>{said}</strong>" in text.partition("data-progress")[2].partition("<table")[0]
+        assert text.count("Connected to") == 1, "it is said nowhere else"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from integrations.operators import sessions
 from integrations.sync.models import Plan, Run
-from integrations.tenants.models import Installation
+from integrations.tenants.models import Company, Installation
 from tests.console.conftest import LOCATION, begin_run
 from tests.console.test_browser import Watched, browser, plain_http, sign_in, watched
 
@@ -82,3 +83,25 @@ def test_a_page_that_gets_no_answer_backs_off_and_one_that_is_signed_out_stops(
     asked = updates(page)
     later(page, 600)
     assert asked == []
+
+
+def test_times_are_in_the_zone_of_the_operator_and_stay_so_when_the_page_is_updated(
+    browser: Browser, live_server: object, agency: Installation
+) -> None:
+    Company.objects.update(created_at=datetime(2026, 11, 30, 20, 27, 19, tzinfo=UTC))
+    context = browser.new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.clock.install()
+    sign_in(page, str(live_server))
+    page.goto(f"{live_server}/admin/tenants/company/")
+    cell = page.locator("#result_list .field-created_at")
+    expect(cell).to_contain_text("2026-12-01 05:27:19 GMT+9")
+    assert page.locator("#result_list [title='2026-11-30 20:27:19 UTC']").count() == 1, "the tooltip has it in UTC"
+    page.goto(f"{live_server}/admin/")
+    shown = page.locator(".dash > p", has_text="As of")
+    expect(shown).to_contain_text("GMT+9")
+    with page.expect_response(lambda answer: "x-live" in answer.request.headers):
+        later(page)
+    expect(page.locator(".live-at")).to_be_visible()
+    assert "UTC" not in shown.inner_text()
+    context.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -80,6 +81,16 @@ def test_events_are_counted_by_what_they_wait_for(agency: Installation) -> None:
 
 
 @pytest.mark.django_db
+def test_events_that_should_have_been_deleted(agency: Installation) -> None:
+    now = clock.now()
+    assert samples()["hlapp_retention_overdue_seconds", "events"] == 0
+    mailbox = Mailbox.objects.create(app=agency.app, tenant="location:loc1", due_at=None)
+    at = now - timedelta(days=settings.WEBHOOK_RETENTION_DAYS + 2)
+    times = {"received_at": at, "occurred_at": at, "due_at": at}
+    Event.objects.create(app=agency.app, mailbox=mailbox, webhook_id="w", type="x", payload={}, status="done", **times)
+    assert samples()["hlapp_retention_overdue_seconds", "events"] == pytest.approx(2 * 86_400, abs=60)
+
+
 def test_without_its_quota_store_the_rest_still_comes(agency: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any) -> Any:
         raise StoreUnavailable("away")

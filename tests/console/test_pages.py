@@ -59,19 +59,24 @@ def test_the_install_page_lists_what_the_app_asks_for(app: App) -> None:
     assert "/install/?go=1&amp;x=&lt;b&gt;" in page
 
 
-@pytest.mark.parametrize(("claimed", "said"), [(True, "how far it is"), (False, "One more step")])
-def test_the_result_page_says_whether_a_step_is_left(claimed: bool, said: str) -> None:
+@pytest.mark.parametrize(
+    ("claimed", "theirs", "said"),
+    [(True, True, "how far it is"), (True, False, "Names are hidden here"), (False, False, "One more step")],
+)
+def test_the_result_page_says_whether_a_step_is_left(claimed: bool, theirs: bool, said: str) -> None:
+    """And names the account only to the browser that installed the app."""
     context = {
         "app": SimpleNamespace(name="Northwind"),
         "installation": None,
-        "company": "Bright <Agency>" if claimed else None,
+        "company": "Bright <Agency>",
         "location": None,
         "claimed": claimed,
-        "locations_connected": 5,
+        "is_theirs": theirs,
+        "progress": SimpleNamespace(total=5, connected=5, under_way=0, failing=0),
     }
     page = render_to_string("installs/result.html", context)
     assert said in page
-    assert ("Bright &lt;Agency&gt;" in page) is claimed
+    assert ("Bright &lt;Agency&gt;" in page) is theirs
 
 
 def test_scopes_are_grouped_by_what_they_are_about() -> None:

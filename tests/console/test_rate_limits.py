@@ -83,6 +83,23 @@ def test_what_strangers_send_does_not_count_against_the_app(client: Client, agen
     assert statuses(client, sso, "203.0.113.1") == [200]
 
 
+def test_in_a_flood_of_payloads_only_addresses_that_take_part_wait(
+    client: Client, agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_limits, "EMBED_REQUESTS", RequestLimit("embed-address", 100))
+    monkeypatch.setattr(embed_limits, "FAILED_BY_ALL", RequestLimit("embed-failures", 4))
+    monkeypatch.setattr(embed_limits, "FAILED_IN_FLOOD", RequestLimit("embed-failures-address", 2))
+
+    def junk(number: int) -> int:
+        body = json.dumps({"payload": "a stranger's"})
+        address = f"198.51.100.{number}"
+        return client.post("/embed/session", body, "application/json", REMOTE_ADDR=address).status_code
+
+    assert [junk(1) for _ in range(6)] == [401] * 4 + [429] * 2, "no address waits before all together are many"
+    assert [junk(2) for _ in range(3)] == [401, 401, 429], "a new address is judged, and then part of the flood"
+    assert statuses(client, sso, *["203.0.113.1"] * 3) == [200] * 3, "who decrypts is never part of it"
+
+
 def test_one_apps_flood_leaves_the_others_alone(
     client: Client, agency: Installation, second_app: App, sso: Sso
 ) -> None:

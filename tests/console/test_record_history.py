@@ -17,6 +17,7 @@ from integrations.tenants.models import App, Installation
 from tests.console.conftest import LOCATION
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
+from tests.support.signed import sign
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_support_sees_it_masked_and_no_history_says_why(sign_in: SignIn, record:
     assert "•••" in text
     HistoryEntry.objects.all().delete()
     client = sign_in("operator")
-    assert "Somebody has to choose it" in page(client, record)
+    assert "An operator has to choose it" in page(client, record)
     Plan.objects.update(keeps_history=True)
+    sign(Plan)
     assert "No change since its history is kept" in page(client, record)

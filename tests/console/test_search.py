@@ -7,24 +7,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
 from integrations.console.search import contact_search
+from integrations.core import clock
 from integrations.operators import roles
+from integrations.outbox.models import Entry, TenantOutbox
 from integrations.sync.models import Plan, Record
 from integrations.tenants.models import Installation
+from integrations.upserts.models import Upsert, UpsertRow
 from tests.console.conftest import COMPANY, LOCATION, begin_run
 from tests.console.test_tenant_page import fail_call, receive
 
 EMAIL, PHONE = "ann.canary@example.com", "+15550107788"
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    """unfold keeps results for five minutes."""
-    cache.clear()
 
 
 @pytest.fixture
@@ -62,12 +58,34 @@ def test_each_kind_is_found(operator_client: Client, agency: Installation, conta
         f"run {run.pk}": (f"Sync run {run.pk}", f"/admin/sync/run/{run.pk}/change/"),
         "get-contact": ("contacts.get-contact", "/admin/gateway/call/explore/contacts.get-contact/"),
         "mailbox": ("Mailboxes", "/admin/webhooks/mailbox/"),
+        "second fac": ("Second factor", "/admin/second-factor/"),
+        "quota learn": ("QUOTA_LEARN_WINDOW", "/admin/core/workerprocess/variables/#QUOTA_LEARN_WINDOW"),
     }
     for text, result in expected.items():
         assert result in found(operator_client, text), text
 
 
-@pytest.mark.parametrize("text", ["zz", "%", "an", "\x00", "run 99999999999999999999999", "' OR 1=1 --", "x" * 5000])
+def test_every_other_id_leads_to_its_timeline(operator_client: Client, agency: Installation) -> None:
+    now = clock.now()
+    here = {"app": agency.app, "level": "Location", "tenant_id": LOCATION, "created_at": now}
+    upsert = Upsert.objects.create(operation="contacts.upsert-contact", made_by="op", **here)
+    row = UpsertRow.objects.create(upsert=upsert, number=1, state="refused", trace_id="t-row", settled_at=now)
+    box = TenantOutbox.objects.create(**here)
+    put = {"outbox": box, "entity": "e", "operation": "a.b", "lane": "events", "created_at": now}
+    entry = Entry.objects.create(key="a", trace_id="t-entry", **put)
+    run = begin_run(Plan.objects.get(location_id=LOCATION), trace_id="t-run")
+    timeline = "/admin/problems/problem/timeline/?id="
+    for text, title, address in (
+        ("t-row", f"Row of a bulk upsert {row.pk}", f"{timeline}upsert_row%3A{row.pk}"),
+        ("t-entry", f"Outbox entry {entry.pk}", f"{timeline}entry%3A{entry.pk}"),
+        ("t-run", f"Sync run {run.pk}", f"{timeline}sync%3A{run.pk}"),
+        (f"upsert:{upsert.pk}", f"Bulk upsert {upsert.pk}", f"{timeline}upsert%3A{upsert.pk}"),
+    ):
+        assert (title, address) in found(operator_client, text), text
+        assert operator_client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["zz", "%", "an", "run 99999999999999999999999", "' OR 1=1 --", "x" * 5000])
 def test_what_is_nowhere_is_not_found_and_breaks_nothing(operator_client: Client, contact: Record, text: str) -> None:
     assert not [one for one in found(operator_client, text) if "/record/" in one[1] or "/run/" in one[1]]
 
@@ -77,9 +95,30 @@ def test_a_role_sees_its_own_and_personal_data_is_masked(contact: Record) -> Non
     client.force_login(user)
     assert found(client, EMAIL) == found(client, LOCATION) == []
     user.groups.add(roles.of("viewer"))
-    cache.clear()
     assert [title for title, _ in found(client, EMAIL)] == ["•••"]
     assert found(client, "get-contact") == [], "the explorer is not for viewers"
+
+
+def test_who_sees_them_masked_learns_no_letter_of_a_contact(contact: Record) -> None:
+    client, user = Client(), User.objects.create_user("vera", is_staff=True)
+    user.groups.add(roles.of("support"))
+    client.force_login(user)
+    for known in (EMAIL, EMAIL.upper(), f" {PHONE} "):
+        assert [title for title, _ in found(client, known)] == ["•••"], known
+    assert {title for title, _ in found(client, contact.record_id)} == {"•••", f"Record {contact.pk}"}
+    for guess in (EMAIL[:-1], "ann.canary@", PHONE[:-1], "+1555", "ann", "ann canary", "ann can"):
+        assert found(client, guess) == [], guess
+
+
+def test_results_do_not_outlive_the_right_to_see_them(contact: Record) -> None:
+    client, user = Client(), User.objects.create_user("olga", is_staff=True)
+    user.groups.add(roles.of("operator"))
+    client.force_login(user)
+    [(title, _)] = found(client, EMAIL)
+    assert EMAIL in title.lower()
+    user.groups.set([roles.of("viewer")])
+    client.force_login(user)
+    assert [title for title, _ in found(client, EMAIL)] == ["•••"]
 
 
 def test_contacts_are_found_by_their_indexes(contact: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from integrations.console.embed import embedded_visits
+from integrations.console.embed.sso_session import EmbeddedUser
 from integrations.console.tenant_page import tenant_facts, tenant_health
 from integrations.console.tenant_page.tenant_health import Tone
 from integrations.core import audit, clock
@@ -18,12 +21,19 @@ from integrations.core.pages import tenant_links
 from integrations.core.tenant import Tenant
 from integrations.gateway.models import Call
 from integrations.jobs.models import Schedule
+from integrations.outbox.models import Entry, TenantOutbox
 from integrations.quota.models import Parked
-from integrations.sync.models import Plan, Run
+from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tenants.tenant_note import TenantNote
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import Upsert, UpsertRow
 from integrations.webhooks.models import Event, Mailbox
 from tests.console.conftest import COMPANY, LOCATION, OTHER, begin_run
+from tests.operators.conftest import SignIn
+from tests.operators.conftest import sign_in as sign_in
+from tests.support.signed import sign
 
 PAGE, AGENCY = f"/admin/tenants/location/{LOCATION}/change/", f"/admin/tenants/company/{COMPANY}/change/"
 
@@ -177,6 +187,7 @@ def test_a_company_lists_its_locations_those_in_trouble_first(operator_client: C
     by_name = operator_client.get(AGENCY, {"order": "name", "p": "2"}).context["table"]
     assert [row.location.pk for row in by_name.rows][-2:] == [LOCATION, OTHER]
     Plan.objects.filter(location_id=LOCATION).update(enabled=False)
+    sign(Plan)
     assert operator_client.get(AGENCY, {"order": "nonsense", "p": "x"}).status_code == 200
 
 
@@ -189,6 +200,42 @@ def test_a_company_s_table_asks_nothing_for_each_row(operator_client: Client, ag
     with CaptureQueriesContext(connection) as after:
         operator_client.get(AGENCY)
     assert len(after) == len(before)
+
+
+def test_outbox_and_bulk_upserts_of_the_tenant_are_on_its_page(operator_client: Client, agency: Installation) -> None:
+    app, now = agency.app, clock.now()
+    assert "<h2>Bulk upserts" not in operator_client.get(PAGE).content.decode()
+    here = {"app": app, "level": "Location", "tenant_id": LOCATION, "created_at": now}
+    box = TenantOutbox.objects.create(**here)
+    put = {"outbox": box, "entity": "e", "operation": "contacts.create-note", "lane": "events", "created_at": now}
+    Entry.objects.create(key="a", state="rejected", error="no such contact", settled_at=now, **put)
+    Entry.objects.create(key="b", **put)
+    upsert = Upsert.objects.create(operation="contacts.upsert-contact", made_by="op", phase="started", **here)
+    UpsertRow.objects.create(upsert=upsert, number=1, state="unknown", sent_at=now, settled_at=now)
+    UpsertRun.objects.create(
+        upsert=upsert,
+        status="failed",
+        due_at=now,
+        started_at=now,
+        finished_at=now,
+        error_code="x",
+        error="the day is spent",
+    )
+    elsewhere = Upsert.objects.create(operation="contacts.upsert-contact", made_by="op", **here | {"tenant_id": OTHER})
+    page = operator_client.get(PAGE)
+    text = page.content.decode()
+    assert "1 waiting, 1 rejected" in text or "1 rejected, 1 waiting" in text
+    assert "no such contact" in text
+    assert f'href="/admin/upserts/upsert/{upsert.pk}/change/"' in text
+    assert f'href="/admin/upserts/upsert/{elsewhere.pk}/change/"' not in text
+    signs = [page.context["first_sign"], *page.context["more_signs"]]
+    mine = [sign for sign in signs if "upsert" in sign.words or "outbox" in sign.words]
+    assert [sign.words for sign in mine] == [
+        f"Bulk upsert {upsert.pk} stopped: the day is spent",
+        "1 outbox entry waits for a decision",
+        f"1 rows of bulk upsert {upsert.pk} may have been written or not",
+    ]
+    assert all(operator_client.get(sign.link).status_code == 200 for sign in mine)
 
 
 def test_an_id_that_is_nowhere_is_no_page(operator_client: Client, agency: Installation) -> None:
@@ -236,3 +283,61 @@ def test_a_sync_under_way_says_how_fast_it_is_and_what_it_waits_for(
     assert "2 a second, about 30 s left; waits for a worker" in operator_client.get(PAGE).content.decode()
     Run.objects.filter(pk=run.pk).update(status="complete", finished_at=clock.now())
     assert "a second" not in operator_client.get(PAGE).content.decode()
+
+
+def test_notes_are_written_and_deleted_on_the_page(operator_client: Client, agency: Installation) -> None:
+    operator_client.post(f"/admin/tenants/location/{LOCATION}/note/", {"text": "  Calls <b>only</b> in the morning "})
+    note = TenantNote.objects.get()
+    assert (note.text, note.made_by, note.tenant) == (
+        "Calls <b>only</b> in the morning",
+        "operator op",
+        Tenant.location(LOCATION),
+    )
+    page = operator_client.get(PAGE).content.decode()
+    assert "Calls &lt;b&gt;only&lt;/b&gt; in the morning" in page
+    assert "in the morning" not in operator_client.get(AGENCY).content.decode()
+    entry = AuditEntry.objects.get(action="tenant.note_added")
+    assert entry.detail == {"note": note.pk}, "the text is not in the trail, which keeps it for ever"
+    operator_client.post(f"/admin/tenants/company/{COMPANY}/note/", {"delete": note.pk})
+    assert TenantNote.objects.exists(), "of another tenant"
+    for text in ("", "x" * 2001):
+        operator_client.post(f"/admin/tenants/location/{LOCATION}/note/", {"text": text})
+    operator_client.post(f"/admin/tenants/location/{LOCATION}/note/", {"delete": "²"})
+    assert TenantNote.objects.count() == 1
+    operator_client.post(f"/admin/tenants/location/{LOCATION}/note/", {"delete": note.pk})
+    assert not TenantNote.objects.exists()
+    assert operator_client.post("/admin/tenants/location/nowhere/note/", {"text": "x"}).status_code == 404
+
+
+def test_only_who_wrote_a_note_or_may_delete_all_deletes_it(agency: Installation, sign_in: SignIn) -> None:
+    address = f"/admin/tenants/location/{LOCATION}/note/"
+    support, viewer, lead = sign_in("support"), sign_in("viewer"), sign_in("operator")
+    assert viewer.post(address, {"text": "x"}).status_code == 403
+    support.post(address, {"text": "mine: ann@example.com"})
+    lead.post(address, {"text": "the lead's"})
+    mine, other = TenantNote.objects.order_by("pk")
+    assert support.post(address, {"delete": other.pk}).status_code == 403
+    assert "ann@example.com" not in support.get(PAGE).content.decode(), "masked"
+    assert "ann@example.com" in lead.get(PAGE).content.decode()
+    lead.post(address, {"delete": mine.pk})
+    assert [note.pk for note in TenantNote.objects.all()] == [other.pk]
+
+
+def test_people_are_named_and_linked_where_the_copy_knows_them(
+    operator_client: Client, agency: Installation, sign_in: SignIn
+) -> None:
+    user = EmbeddedUser(agency.app_id, COMPANY, LOCATION, "user1", is_admin=True, is_agency=False)
+    Installation.objects.filter(resource_id=LOCATION).update(installer_id="user2")
+    now = clock.now()
+    embedded_visits.remember(user, now - timedelta(hours=2))
+    embedded_visits.remember(replace(user, user_id="user3", is_admin=False, is_agency=True), now)
+    embedded_visits.remember(user, now - timedelta(hours=1))
+    known = Record.objects.filter(location_id=LOCATION)[0]
+    known.resource, known.record_id, known.payload = "users", "user1", {"name": "Ann Canary"}
+    known.save()
+    page = operator_client.get(PAGE).content.decode()
+    assert f'href="/admin/sync/record/{known.pk}/change/">Ann Canary</a>' in page
+    assert "<code>user2</code>" in page
+    assert page.index("user3") < page.index("Ann Canary"), "the latest first"
+    assert (page.count("administrator of the location"), page.count("user of the agency")) == (1, 1)
+    assert "Ann Canary" not in sign_in("viewer").get(PAGE).content.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from integrations.core import clock
 from integrations.core.models import AuditEntry
 from integrations.tenants.models import App, Installation
 from integrations.upserts import bulk_upsert
-from integrations.upserts.models import Upsert, UpsertRow
+from integrations.upserts.models import Run, Upsert, UpsertRow
 from tests.console.conftest import LOCATION
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
@@ -82,6 +83,19 @@ def test_what_cannot_be_stored_is_said_on_the_form(
 ) -> None:
     assert words in ask(operator_client, here, **fields)
     assert not Upsert.objects.exists()
+
+
+def test_one_under_way_says_how_fast_it_is_how_long_it_takes_and_what_it_waits_for(
+    operator_client: Client, here: App
+) -> None:
+    now = clock.now()
+    fields = {"app": here, "level": "Location", "tenant_id": LOCATION, "created_at": now, "made_by": "op"}
+    upsert = Upsert.objects.create(operation="contacts.upsert-contact", phase="started", started_at=now, **fields)
+    UpsertRow.objects.bulk_create(UpsertRow(upsert=upsert, number=number) for number in range(1, 61))
+    # Long ago: the seconds until the page is made change nothing that it says.
+    Run.objects.create(upsert=upsert, done=2_000, due_at=now, started_at=now - timedelta(seconds=1_000))
+    shown = operator_client.get(reverse("admin:upserts_upsert_change", args=[upsert.pk])).content.decode()
+    assert "2 a second, about 30 s left; waits for a worker" in shown
 
 
 def test_the_result_file_is_for_those_who_may_see_people(sign_in: SignIn, operator_client: Client, here: App) -> None:

@@ -17,7 +17,7 @@ from celery import Celery, current_app, current_task, shared_task
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 import hlapp.celery
 from integrations.core import audit, celery_tasks, errors
@@ -214,11 +214,17 @@ def third_time(**_: Any) -> None:
 
 
 @pytest.fixture
-def worker(clean_redis: redis.Redis, transactional_db: None) -> Iterator[None]:
+def worker(clean_redis: redis.Redis, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker in this process; the time limits of its sessions are not those of the tests after it."""
+    configured = connection.settings_dict
+    monkeypatch.setitem(configured, "OPTIONS", {**configured["OPTIONS"]})
     seen.clear()
     ids.clear()
-    with start_worker(current_app, pool="solo", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
+    with start_worker(current_app, pool="threads", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
         yield
+    # Its threads have left sessions with those limits to whoever asks the pool next.
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
 
 
 def test_a_real_worker_comes_back_to_it(worker: None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.dispatch import Dispatcher, DueSource, Sender
 from integrations.core.models import LeaderLease, WorkerProcess
-from integrations.core.process import silence
+from integrations.core.process import broker_connections, silence
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -85,6 +85,26 @@ def test_a_lost_message_costs_seconds(delivered: list[tuple[str, int, str]]) -> 
     sending.send_due(NOW)
     later = NOW + dispatch.LOST_AFTER + timedelta(seconds=1)
     assert sending.send_due(later) == 4 * dispatch.PER_THREAD, "what counts as lost takes no room any more"
+
+
+def test_a_broker_that_was_restarted_gets_all_messages_again(delivered: list[tuple[str, int, str]]) -> None:
+    """It may have lost them, and no send failed. What a worker has begun is not sent again."""
+    most = 4 * dispatch.PER_THREAD
+    rows, resent = Rows(due=list(range(most))), Rows(due=[100, 101])
+
+    def resend(now: datetime) -> int:
+        resent.make_due_again([101], now)
+        return 1
+
+    sending = sender(rows.source(), replace(resent.source("others"), resend=resend))
+    sending.send_due(NOW)
+    rows.begun |= {0, 1}
+    resent.begun.add(100)
+    assert sending.send_due(NOW) == 0
+    broker_connections.note()
+    assert sending.send_due(NOW) == most - 2 + 1
+    assert sorted(row for _, row, _ in delivered[most + 2 :]) == [*range(2, most), 101]
+    assert sending.send_due(NOW) == 0
 
 
 def test_no_source_waits_for_another(delivered: list[tuple[str, int, str]]) -> None:

@@ -39,8 +39,9 @@ ALL = tree(IntegrationError)
 
 def made(kind: type[IntegrationError]) -> IntegrationError:
     """One with all that this kind can carry."""
-    error = kind("what to do", location="loc1", missing=None, vendor=ANSWER)
-    error.annotate(operation="contacts.get-contact")
+    error = kind("what to do", location="loc1", missing=None, vendor=ANSWER, reason="wrong_level")
+    error.operation = "contacts.get-contact"
+    error.annotate(run=7)
     if isinstance(error, Retryable):
         error.retry_after, error.permit = 2.5, MissingPermit("app", "loc1", "bulk", "burst")
     if isinstance(error, Unreachable):
@@ -55,7 +56,9 @@ def test_it_survives_pickling(kind: type[IntegrationError]) -> None:
     sent = made(kind)
     back = pickle.loads(pickle.dumps(sent))
     assert (type(back), str(back), back.context, vars(back)) == (kind, "what to do", sent.context, vars(sent))
-    assert {"location": "loc1", "operation": "contacts.get-contact"}.items() <= back.context.items()
+    called = {"operation": "contacts.get-contact", "reason": "wrong_level"}
+    assert {"location": "loc1", "run": 7, **called}.items() <= back.context.items()
+    assert (back.operation, back.reason) == (called["operation"], called["reason"])
     assert (back.vendor.body, back.context["status"], back.context["trace_id"]) == (ANSWER.body, 422, "t-1")
 
 

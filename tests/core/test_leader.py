@@ -50,6 +50,16 @@ def test_leases_of_two_names_are_independent() -> None:
     assert not hold("first", "dispatcher")
 
 
+def test_the_lease_of_a_process_that_is_gone_is_free_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "has_ended", {"gone": True, "alive": False}.__getitem__)
+    thread = Faulty()
+    hold("alive", Faulty.lease_name)
+    assert not thread.hold()
+    LeaderLease.objects.update(owner="gone")
+    assert thread.hold()
+    assert LeaderLease.objects.get().owner == thread.owner
+
+
 class Faulty(LeaderThread):
     """Fails twice, then leads until it is stopped."""
 

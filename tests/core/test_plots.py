@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 
-from integrations.core import plots
-from integrations.core.plots import OTHER, PANEL, SMALL, WIDE, Series
+from integrations.core.pages import operator_zone, plots
+from integrations.core.pages.operator_zone import OperatorZone
+from integrations.core.pages.plots import OTHER, PANEL, SMALL, WIDE, Series
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -57,6 +60,43 @@ def test_the_time_axis_names_round_times_only(count: int, bin_: timedelta, size:
     plot = plots.columns("Calls", starts(count, bin_), [Series("a", [1] * count, "c0")], size=size)
     assert [mark.text for mark in plot.times] == texts
     assert all(size.left <= mark.at < size.width for mark in plot.times)
+
+
+@pytest.mark.parametrize(
+    ("zone", "bin_", "texts", "tooltip", "measures"),
+    [
+        ("America/New_York", timedelta(hours=1), ["00:00", "02:00", "04:00", "06:00", "08:00"], "01 May 08:00", True),
+        ("Asia/Kolkata", timedelta(hours=1), ["10:30", "12:30", "14:30", "16:30"], "01 May 17:30", True),
+        ("Asia/Kolkata", timedelta(minutes=30), ["14:00", "15:00", "16:00", "17:00"], "01 May 17:30", True),
+        (
+            "America/New_York",
+            timedelta(days=1),
+            ["23 Apr", "25 Apr", "27 Apr", "29 Apr", "01 May"],
+            "01 May 12:00",
+            False,
+        ),
+    ],
+)
+def test_axes_and_tooltips_are_in_the_zone_of_the_operator(
+    zone: str, bin_: timedelta, texts: list[str], tooltip: str, measures: bool
+) -> None:
+    def draw(_: HttpRequest) -> HttpResponse:
+        series = [Series("a", [1] * 9, "c0")]
+        plot = plots.columns("Calls", starts(9, bin_), series, scale=plots.Scale("calls"))
+        return HttpResponse(f"{[mark.text for mark in plot.times]}|{plot.columns[-1].tooltip}|{plot.measures}")
+
+    request = RequestFactory().get("/admin/", headers={"cookie": f"{operator_zone.COOKIE}={zone}"})
+    times, last, said = OperatorZone(draw)(request).content.decode().split("|")  # type: ignore[attr-defined]
+    assert times == str(texts)
+    assert last == f"{tooltip}: 1 a"
+    assert said.endswith(f"times are {zone}" if measures else "days are those of UTC")
+    request = RequestFactory().get("/embed/", headers={"cookie": f"{operator_zone.COOKIE}={zone}"})
+    assert "|01 May 12:00: 1 a|" in OperatorZone(draw)(request).content.decode(), "the operators' pages only"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Base", "../../etc/passwd", "Europe", "x" * 65, "Europe/Berlin\0", "a b"])
+def test_a_cookie_that_names_no_zone_counts_as_utc(name: str) -> None:
+    assert operator_zone.named(name) is UTC
 
 
 @pytest.mark.parametrize(("most", "is_drawn", "top"), [(300, True, 1_000), (200, False, 200), (1_500, True, 2_000)])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 
 from integrations.core import redaction
+from tests.test_structure import modules
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJsb2NhdGlvbiI6IngifQ.c2lnbmF0dXJl"
 PRIVATE = "pit-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
@@ -61,3 +65,22 @@ def test_codes_and_the_paths_of_fields_stay_readable(text: str) -> None:
 )
 def test_what_is_as_long_as_a_token_does_not(secret: str) -> None:
     assert secret not in redaction.redact_text(f"given {secret} here")
+
+
+def test_every_pattern_for_a_secret_is_in_this_module() -> None:
+    named = re.compile(r"secret|passw|authorization|credential|bearer|api_?key", re.IGNORECASE)
+    found = {
+        str(path)
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")
+        for text in ast.walk(node)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and named.search(text.value)
+    }
+    assert found == {"integrations/core/redaction.py"}
+
+
+@pytest.mark.parametrize("name", ["password", "client_secret_sealed", "session_hash", "mac", "mark", "seal"])
+def test_a_column_that_proves_a_row_is_secret(name: str) -> None:
+    assert redaction.is_secret_column(name)
+    assert not redaction.is_secret_column("remark")

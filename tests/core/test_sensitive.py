@@ -12,10 +12,19 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import httpcore2
 import pytest
+from django.contrib import admin
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.http import HttpRequest
+from django.test import RequestFactory
 
+from integrations.core import clock
 from integrations.core.errors import IntegrationError, SealBroken
 from integrations.core.secret import Secret
 from integrations.core.sensitive import cleaned, sensitive
@@ -25,6 +34,15 @@ from integrations.highlevel.oauth import client as oauth
 from integrations.highlevel.oauth.client import ClientIdentity
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs.callback import Callback
+from integrations.modules import module_endpoint, module_keys
+from integrations.modules import views as module_views
+from integrations.operators import accounts
+from integrations.operators.second_factor import recovery_codes, totp
+from integrations.operators.second_factor.pending import PendingSignIn
+from integrations.operators.sign_in import enrolment_page, second_factor_page
+from integrations.operators.sign_in import views as sign_in
+from integrations.tenants.forms import AppForm
+from integrations.tenants.models import App
 from integrations.tokens.spool import serialization
 from integrations.vault import keys
 from integrations.vault.keys import KeyRing
@@ -91,15 +109,16 @@ def mint() -> None:
 
 
 @pytest.mark.parametrize("act", [call_the_api, refresh, exchange, mint], ids=lambda act: act.__name__)
-@pytest.mark.parametrize("place", ["handle_request", "_read", "_timeouts"])
+@pytest.mark.parametrize("place", ["exchange", "_read", "_timeouts"])
 def test_nothing_of_a_request_is_in_the_frames(
     monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], place: str
 ) -> None:
     if place == "_read":
-        monkeypatch.setattr(wire._Pool, "handle_request", lambda *_: wire.httpx2.Response(200, content=CANARY.encode()))
+        answer = httpcore2.Response(200, content=CANARY.encode())
+        monkeypatch.setattr(wire._Pool, "exchange", lambda *_: answer)
         monkeypatch.setattr(wire.Wire, "_read", broken)
     else:
-        monkeypatch.setattr(wire._Pool if place == "handle_request" else wire.Wire, place, broken)
+        monkeypatch.setattr(wire._Pool if place == "exchange" else wire.Wire, place, broken)
     with pytest.raises(Unforeseen) as raised:
         act()
     text = reported(raised.value)
@@ -109,10 +128,8 @@ def test_nothing_of_a_request_is_in_the_frames(
 
 def test_an_answer_that_cannot_be_used_is_not_in_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     body = json.dumps({"accessToken2": f"{CANARY}-access", "refresh_token": f"{CANARY}-refresh"}).encode()
-    headers = {"content-type": "application/json"}
-    monkeypatch.setattr(
-        wire._Pool, "handle_request", lambda *_: wire.httpx2.Response(200, headers=headers, content=body)
-    )
+    headers = [(b"Content-Type", b"application/json")]
+    monkeypatch.setattr(wire._Pool, "exchange", lambda *_: httpcore2.Response(200, headers=headers, content=body))
     for act in (refresh, exchange, mint):
         with pytest.raises(IntegrationError) as raised:
             act()
@@ -148,6 +165,79 @@ def test_nothing_that_is_sealed_or_opened_is_in_the_frames(
     with pytest.raises((Unforeseen, ValueError)) as raised:
         act()
     assert CANARY not in reported(raised.value)
+
+
+def posted(path: str, **form: str) -> HttpRequest:
+    """A request with the secret in each field of its form, and in the header for modules."""
+    request = RequestFactory().post(path, form, headers={"X-Module-Key": f"{CANARY}-key"})
+    vars(request)["_dont_enforce_csrf_checks"] = True
+    request.session = SessionStore()
+    request.user = User.objects.get(username="ann")
+    return request
+
+
+def signs_in() -> None:
+    request = posted("/admin/login/", username="ann", password=f"{CANARY}-password")
+    request.user = AnonymousUser()
+    sign_in.sign_in(request)
+
+
+def changes_the_password() -> None:
+    new = f"{CANARY}-password"
+    sign_in.password_change(posted("/", old_password=new, new_password1=new, new_password2=new))
+
+
+def gives_a_code() -> None:
+    second_factor_page.check(posted("/", code=CANARY))
+
+
+def shows_the_secret_of_an_app() -> None:
+    request = posted("/")
+    request.method = "GET"
+    totp.begin(User.objects.get(username="ann"), clock.now())
+    enrolment_page.enrolment(request)
+
+
+def makes_an_account() -> None:
+    accounts.create("bob", "viewer", password=Secret(f"{CANARY}-password"))
+
+
+def edits_an_app() -> None:
+    secrets = {"client_secret": f"{CANARY}-client", "shared_secret": f"{CANARY}-shared"}
+    admin.site._registry[App].changeform_view(posted("/", name="a", client_id="a-b", api_url=URL, **secrets))
+
+
+def calls_a_module() -> None:
+    module_views.called(posted("/", apiKey=f"{CANARY}-credential"), "app", "auth", "verify")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        (signs_in, (ModelBackend, "authenticate")),
+        (changes_the_password, (User, "check_password")),
+        (gives_a_code, (recovery_codes, "accepts")),
+        (shows_the_secret_of_an_app, (enrolment_page, "render")),
+        (makes_an_account, (accounts, "validate_password")),
+        (edits_an_app, (AppForm, "_require_allowed")),
+        (calls_a_module, (module_keys, "_SHAPE")),
+        (calls_a_module, (module_endpoint, "_answer")),
+    ],
+    ids=lambda part: part.__name__ if callable(part) else part[1],
+)
+def test_nothing_that_is_typed_or_sent_to_a_page_is_in_the_frames(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], place: tuple[Any, str]
+) -> None:
+    ann = User.objects.create_superuser("ann", password="a long enough password")
+    monkeypatch.setattr(second_factor_page.pending, "read", lambda *_: PendingSignIn(ann, "/admin/"))
+    monkeypatch.setattr(totp, "qr_code", lambda _: Secret(CANARY))
+    monkeypatch.setattr(module_keys, "check", module_keys.check if place[1] == "_SHAPE" else lambda *_: App())
+    monkeypatch.setattr(*place, SimpleNamespace(fullmatch=broken) if place[1] == "_SHAPE" else broken)
+    with pytest.raises(Unforeseen) as raised:
+        act()
+    assert CANARY not in reported(raised.value)
+    assert any("in broken" in note for note in raised.value.__notes__), "a developer reads where it broke"
 
 
 def test_a_ring_that_is_refused_is_not_in_the_frames(settings: Any) -> None:

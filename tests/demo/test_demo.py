@@ -60,11 +60,22 @@ class Demo:
         wait_until(lambda: ready() or self.process.poll() is not None, describe=lambda: self.text)
         assert self.process.poll() is None, self.text
 
+    def granted_scopes(self) -> set[str]:
+        """What every token that the vendor gave its app may do."""
+        with psycopg.connect(self.url) as server:
+            rows = server.execute("SELECT scopes FROM tokens_credential WHERE state = 'active'").fetchall()
+        assert rows
+        return set.intersection(*(set(scopes.split()) for (scopes,) in rows))
+
+    @property
+    def url(self) -> str:
+        """Of its database."""
+        return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}").geturl()
+
     def has_records(self) -> bool:
         """Whether a page of the sync is stored: its worker is in the middle of it."""
-        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}").geturl()
         try:
-            with psycopg.connect(url) as server:
+            with psycopg.connect(self.url) as server:
                 return server.execute("SELECT FROM sync_record LIMIT 1").fetchone() is not None
         except (psycopg.OperationalError, psycopg.errors.UndefinedTable):  # it is not made yet
             return False
@@ -102,8 +113,12 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])  # SIGTERM: tests/demo/test_readme.py
 def test_it_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
-    with running(tmp_path / "log", "--locations", "1", "--contacts", "20") as demo:
+    more = "--scope", "forms.readonly", "--scope", "links.readonly"
+    with running(tmp_path / "log", "--locations", "1", "--contacts", "20", *more) as demo:
         demo.wait_for(lambda: "Serving until Ctrl-C" in demo.text)
+        granted = demo.granted_scopes()
+        assert {"forms.readonly", "links.readonly", *deployment.SCOPES} <= granted, "more than it has without"
+        assert not {"forms.readonly", "links.readonly"} & set(deployment.SCOPES)
         end(demo, number)
         assert "Traceback" not in demo.text
 
@@ -135,6 +150,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         ("REDIS_URL=redis://127.0.0.1:1/0", "--once", "the quota store does not answer (ConnectionError)"),
         ("DATABASE_URL=postgresql://u@127.0.0.1:1/x", "--once", "cannot be created: connection failed"),
         ("LOG_LEVEL=INFO", "--port=99999", "99999 is not the number of a port"),
+        ("LOG_LEVEL=INFO", "--scope=form.readonly", "form.readonly is no scope of HighLevel: forms.readonly"),
     ],
 )
 def test_what_is_out_of_reach_or_impossible_is_one_line(

@@ -164,6 +164,16 @@ def missing_paths(text: str, root: Path) -> list[str]:
     return problems
 
 
+def missing_files(text: str, root: Path) -> list[str]:
+    """Paths anywhere in a text that look like the repository's and are not there."""
+    problems = []
+    for match in re.finditer(rf"(?<![\w./-]){_PATH.pattern}", text):
+        name = match[0].rstrip(".")
+        if "*" not in name and not (root / name).exists():
+            problems.append(f"{line_of(text, match.start())}: there is no {name}")
+    return problems
+
+
 def unknown_names(text: str, root: Path) -> list[str]:
     """Dotted names in backticks that begin with a room and lead to no module, class or function.
 

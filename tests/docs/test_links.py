@@ -13,8 +13,11 @@ from tests.docs import documents
 ROOT = Path(__file__).resolve().parents[2]
 MARKDOWN = list(documents.files(ROOT, ".md"))
 EXAMPLES = Path(__file__)  # of good and bad citations
-CITING = [path for path in documents.files(ROOT, ".py", ".lua", ".html", ".md") if path != EXAMPLES]
+CONFIGURATION = list(documents.files(ROOT, ".yaml", ".yml", ".toml", "Makefile", "Dockerfile", "Procfile", ".example"))
+TEXTS = [*documents.files(ROOT, ".py", ".lua", ".html", ".md"), *CONFIGURATION]
+CITING = [path for path in TEXTS if path != EXAMPLES]
 HISTORY = {"CHANGELOG.md"}  # names what was there at the time
+IN_THE_WHEEL = "hlapp/CHANGELOG.md"  # the build puts it there
 LONGEST_LINE = 140
 
 
@@ -41,6 +44,12 @@ def test_documents_that_are_mentioned_exist() -> None:
 def test_paths_in_the_documents_exist() -> None:
     current = [path for path in MARKDOWN if path.name not in HISTORY]
     assert problems_in(current, documents.missing_paths) == []
+
+
+def test_paths_in_the_configuration_exist() -> None:
+    assert {"Makefile", "alerts.yaml", "pyproject.toml"} <= {path.name for path in CONFIGURATION}
+    missing = problems_in([*CONFIGURATION, ROOT / ".ci/run"], documents.missing_files)
+    assert [problem for problem in missing if not problem.endswith(IN_THE_WHEEL)] == []
 
 
 def test_names_of_modules_and_functions_in_backticks_exist() -> None:
@@ -188,6 +197,11 @@ def test_paths_are_judged(repository: Path) -> None:
         "`docs/quota.md` `docs/` `docs/*.md` `integrations/<room>/a.py` `make check`\n`docs/none.py` `docs/quota.md/`"
     )
     assert documents.missing_paths(text, repository) == ["2: there is no docs/none.py", "2: there is no docs/quota.md/"]
+
+
+def test_paths_outside_of_backticks_are_judged(repository: Path) -> None:
+    text = "run docs/quota.md docs/ docs/*.md\n  docs/none.py x/docs/none.py"
+    assert documents.missing_files(text, repository) == ["2: there is no docs/none.py"]
 
 
 def test_a_dotted_name_leads_to_a_module_class_function_or_model(tmp_path: Path) -> None:

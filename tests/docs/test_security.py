@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+from django.apps import apps
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 MODEL = TEXT.split("## Who can do what\n")[1].split("\n## ")[0]
@@ -35,3 +37,16 @@ def test_the_named_tests_exist() -> None:
 def test_every_actor_has_a_section() -> None:
     heads = re.findall(r"^### (.+)$", MODEL, re.MULTILINE)
     assert [actor for actor in ACTORS if not any(actor in head for head in heads)] == []
+
+
+def test_every_table_with_a_due_time_says_what_keeps_others_from_having_it_act() -> None:
+    table = TEXT.split("## Rows that make workers act\n")[1].split("\n## ")[0]
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+\.[A-Z]\w+)`", line)}
+    assert named >= tables_with("due_at"), "each has a line"
+    assert named <= tables_with("due_at") | tables_with("mac"), "and others only where a MAC decides"
+
+
+def tables_with(column: str) -> set[str]:
+    """Our models that have a column whose name ends so."""
+    ours = (model for model in apps.get_models() if model.__module__.startswith("integrations."))
+    return {one._meta.label for one in ours if any(field.name.endswith(column) for field in one._meta.concrete_fields)}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
@@ -19,6 +20,7 @@ from integrations.sync.export import file_formats
 from integrations.sync.models import FeedPosition, Plan, Record
 from integrations.tenants.models import App
 from tests.exports.conftest import OTHER, Make, content, merge, work
+from tests.support.forging import copied
 from tests.sync.conftest import LOCATION
 from tests.sync.test_feed import settle
 
@@ -34,6 +36,20 @@ def test_one_has_all_records_of_all_locations(make: Make) -> None:
     assert ids(run, "opportunities") == ["deal1", "deal2"]
     assert run.export.due_at is None, "it is made once"
     assert AuditEntry.objects.get(action="export.asked").detail["resources"] == ["contacts", "opportunities"]
+
+
+def test_what_is_written_into_the_database_goes_nowhere_else(make: Make, filled: App, settings: Settings) -> None:
+    """A forged export makes a file in the database, of records that are there; encrypted fields stay out of it."""
+    settings.SEALED_FIELDS = ["contacts.email"]
+    merge(filled, "contacts", "zed", location="their9Location", email="zed@planted.example")
+    Plan.objects.create(app=filled, location_id="their9Location", resource="contacts", created_at=clock.now())
+    copied("exports_export", make().pk, locations="ARRAY['their9Location']", made_by="'operator eve'")
+    forged = Export.objects.latest("pk")
+    trail = AuditEntry.objects.count()
+    run = work(forged)
+    assert (run.status, [json.loads(line)["id"] for line in content(run).splitlines()]) == ("complete", ["zed"])
+    assert b"planted.example" not in content(run)
+    assert AuditEntry.objects.count() == trail, "nothing is said in the name of an operator"
 
 
 def test_one_of_a_location_has_its_records_alone_and_no_tombstones(make: Make) -> None:

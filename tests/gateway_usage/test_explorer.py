@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from integrations.core import clock, redaction
 from integrations.core.errors import RequestRejected
@@ -21,6 +22,7 @@ from integrations.gateway.explorer import admin_views, explorer
 from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats import usage_counter
 from integrations.highlevel.catalogue import catalogue
+from integrations.installs.entered import connection
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from tests.gateway_usage.conftest import GET_LOCATION
@@ -225,6 +227,34 @@ def test_any_path_is_called_in_any_version(operator: Client, location: str, vend
     assert "the path must not have the segments" in sent(method="GET", path="/a/%2e%2e/b")
     assert "is no version of the API" in sent(method="GET", path="/a", version="v9")
     assert "a line for each parameter" in sent(method="GET", path="/a", query="limit")
+
+
+def test_api_1_is_called_by_path_with_the_accounts_key(
+    operator: Client, app: App, location: str, vendor: Vendor, settings: Settings
+) -> None:
+    settings.HIGHLEVEL_API_1_URL = f"{vendor.url}/v1"
+    settings.HIGHLEVEL_ALLOWED_HOSTS = ["127.0.0.1"]
+    chosen, refused_by = reverse("admin:gateway_explore_path"), "has no API 1.0 key"
+
+    def sent(path: str, **fields: str) -> str:
+        given = {"tenant": location, "method": "GET", "path": path, "version": "1.0", **fields}
+        answer = operator.post(chosen, given, secure=True, HTTP_REFERER="https://app.example.com/")
+        return html.unescape(answer.content.decode())
+
+    assert refused_by in sent("/tags/"), "its OAuth token opens nothing there"
+    key = vendor.post("/sandbox/tokens", {"kind": "key", "account": location})["token"]
+    connection.connect(store.location(app, location), key, kind="key", actor="operator op")
+    listed = sent("/tags/")
+    assert '<span class="gate-ok">200</span>' in listed
+    assert '"tags": [' in listed
+    one = sent("/contacts/", query="limit=1")
+    assert '"contacts": [' in one
+    missing = sent("/contacts/{contactId}", **{"value.contactId": "nobody"})
+    assert '<span class="gate-bad">404' in missing
+    assert "Contact not found" in missing
+    assert "support-report" in missing, "what to do, and a report to copy"
+    for page in (listed, one, missing):
+        assert key not in page
 
 
 def test_a_minted_token_is_not_shown(operator: Client, app: App, location: str, vendor: Vendor) -> None:

@@ -141,7 +141,7 @@ def test_filters_narrow_the_page(operator: Client, app: App) -> None:
     assert [line.name for line in page.context["operations"]] == ["users.get-user"]
     page = operator.get(url, {"job": "by hand"}, secure=True)
     assert [line.name for line in page.context["operations"]] == ["contacts.get-contact"]
-    page = operator.get(url, {"operation": "'; DROP TABLE gateway_usage; --\0"}, secure=True)
+    page = operator.get(url, {"operation": "'; DROP TABLE gateway_usage; --"}, secure=True)
     assert page.context["operations"] == []
     assert Usage.objects.count() == 2
 
@@ -176,7 +176,7 @@ def test_failed_calls_are_found_by_trace_id_tenant_and_operation(operator: Clien
         ({"since": "hour"}, {"a", "b", "c"}),
         ({"since": "week", "operation": "users.get-user"}, {"d"}),
         ({"status": "four", "operation": "contacts.get-contact"}, set()),
-        ({"trace_id": "\0", "since": "nonsense"}, {"a", "b", "c", "d"}),
+        ({"trace_id": "", "since": "nonsense"}, {"a", "b", "c", "d"}),
     ],
 )
 def test_filters_combine(operator: Client, app: App, chosen: dict[str, str], found: set[str]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, RequestRejected, ServerFault
+from integrations.core.sql import batched_deletion
 from integrations.gateway.histogram import BOUNDS, SIZE, bucket, percentile
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import upkeep, usage_counter
@@ -34,7 +37,11 @@ def lines() -> list[dict[str, Any]]:
     )
 
 
-def test_calls_are_added_up_by_operation_job_lane_and_error(call: Call, location: str, vendor: Vendor) -> None:
+def test_calls_are_added_up_by_operation_job_lane_and_error(
+    call: Call, location: str, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(usage_counter, "clock", SimpleNamespace(now=lambda: now))  # no new minute between the calls
     vendor.fault("/locations", "latency", ms=20)
     for _ in range(3):
         call()
@@ -180,6 +187,23 @@ def test_minutes_become_hours_and_hours_go() -> None:
     upkeep.expire(now)
     row = Usage.objects.get(span=3600, code="")
     assert (row.calls, row.slowest_ms, row.buckets[bucket(900)], row.buckets[bucket(120)]) == (25, 900, 5, 20)
+
+
+def test_many_expired_hours_go_in_batches_and_the_rest_in_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+    for hours in range(5):
+        add(now - timedelta(days=95, hours=hours), "", calls=1, milliseconds=5, span=Usage.Span.HOUR)
+    assert upkeep.overdue(now)["usage by the hour"] == timedelta(days=5, hours=4)
+    monkeypatch.setattr(batched_deletion, "BATCH", 2)
+    with monkeypatch.context() as hurry:
+        hurry.setattr(upkeep, "TURN_SECONDS", 0.0)
+        upkeep.expire(now)
+    assert Usage.objects.count() == 5, "no time was left"
+    with CaptureQueriesContext(connection) as queries:
+        upkeep.expire(now)
+    assert not Usage.objects.exists()
+    assert sum(query["sql"].startswith('DELETE FROM "gateway_usage"') for query in queries) == 3
+    assert set(upkeep.overdue(now).values()) == {timedelta()}
 
 
 def add(at: datetime, code: str, *, calls: int, milliseconds: int, span: int = Usage.Span.MINUTE) -> None:

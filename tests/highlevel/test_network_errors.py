@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpcore2
 import httpx2
 import pytest
+from httpx2._transports.default import map_httpcore_exceptions
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
 from integrations.highlevel.http import network_errors
@@ -112,3 +114,22 @@ def says_who_was_asked(kind):
     message = str(network_errors.mapped(instance(kind), peer="the file's host"))
     assert "HighLevel" not in message
     assert "{" not in message
+
+
+def exceptions_of_httpcore2() -> list[type[Exception]]:
+    """Those that reach a caller of its pool: the pool itself takes another connection for one that is not available."""
+    kinds = [value for value in vars(httpcore2).values() if isinstance(value, type) and issubclass(value, Exception)]
+    return [kind for kind in kinds if kind is not httpcore2.ConnectionNotAvailable]
+
+
+def test_an_exception_of_httpcore2_is_mapped_as_the_one_that_httpx2_makes_of_it():
+    assert len(exceptions_of_httpcore2()) >= 14
+    check_every(exceptions_of_httpcore2(), is_mapped_as_the_one_of_httpx2)
+
+
+def is_mapped_as_the_one_of_httpx2(kind):
+    assert issubclass(kind, network_errors.FOREIGN)
+    with pytest.raises(httpx2.HTTPError) as raised, map_httpcore_exceptions():
+        raise instance(kind)
+    error, expected = network_errors.mapped(instance(kind)), network_errors.mapped(raised.value)
+    assert (type(error), str(error), error.context) == (type(expected), str(expected), expected.context)

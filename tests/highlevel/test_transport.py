@@ -9,7 +9,9 @@ import logging
 import os
 import socket
 import threading
+from urllib.parse import quote, urlencode
 
+import httpx2
 import pytest
 
 from integrations.core import errors
@@ -108,6 +110,48 @@ def test_an_encoded_path_is_sent_as_it_is(httpserver, api):
     api.send(Request("GET", "/contacts/a%2Fb%20c"))
     sent, _ = httpserver.log[-1]
     assert sent.environ["REQUEST_URI"] == "/contacts/a%2Fb%20c"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/contacts/ocQHyuzHvysMo5N5VsXc",
+        "/a~b_c-d.e/!$&'()*+,;=:@",
+        "/a%2Fb%20c%zz%",
+        "/ü/ß?#",
+        "/a/./b/../c/.well-known",
+        '/a b{c}|^`\\<>"',
+        "/" + "a" * 5000,
+    ],
+)
+@pytest.mark.parametrize("query", [(), [("a", "1 & 2+3ü"), ("b", "")]])
+@pytest.mark.parametrize("base", ["http://127.0.0.1:8000", "https://Höst.example/v1"])
+def test_the_url_is_the_one_that_httpx2_would_send(path, query, base):
+    built = Transport(base)._build(Request("GET", path, query=query))
+    expected = httpx2.URL(base + path + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""))
+    assert (built.url.scheme, built.url.host, built.url.port) == (
+        expected.raw_scheme,
+        expected.raw_host,
+        expected.port,
+    )
+    assert built.url.target == expected.raw_path
+
+
+def test_headers_are_sent_once_each_and_those_of_the_call_win(httpserver, api):
+    httpserver.expect_request("/x").respond_with_json({})
+    api.send(Request("POST", "/x", headers={"accept": "text/csv", "X-A": "1"}, json={}))
+    sent, _ = httpserver.log[-1]
+    names = [name.lower() for name, _ in sent.headers]
+    assert len(names) == len(set(names))
+    assert set(names) >= {"host", "user-agent", "accept-encoding", "connection", "content-length", "content-type"}
+    assert (sent.headers["Accept"], sent.headers["X-A"]) == ("text/csv", "1")
+
+
+def test_a_header_that_was_sent_twice_has_both_values(raw_server, connect):
+    head = b"X-Trace-Id: a\r\nx-trace-id: \xc3\xbc\r\nX-Odd: \xff\r\n"
+    response = connect(raw_server(answering(head + b"Content-Length: 2\r\n\r\n{}"))).send(Request("GET", "/x"))
+    assert (response.headers["x-trace-id"], response.headers["x-odd"]) == ("a, ü", "ÿ")
+    assert response.trace_id == "a, ü"
 
 
 @pytest.mark.parametrize("status", [400, 401, 422, 429, 500, 503])

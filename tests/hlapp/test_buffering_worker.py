@@ -9,8 +9,10 @@ from contextlib import ExitStack, suppress
 from time import monotonic, sleep
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 
-from hlapp import buffering_worker
+from hlapp import buffering_worker, web_server
 from tests.support.web import Web, gunicorn
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -21,7 +23,15 @@ HALF_FORM = (
     b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: 99000000\r\n\r\n--b\r\n"
 )
-KINDS = (HALF_BODY, HALF_HEAD, HALF_FORM, LONG_HEAD, b"")
+POST = b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+# Lengths that gunicorn reads as 100 and 9: a thread would wait for the rest.
+ZEROS, CHUNK_ZEROS = (
+    POST + b"Content-Length: " + b"0" * 20 + b"100\r\n\r\n",
+    b"POST /webhooks/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 20 + b"9\r\n",
+)
+ODD_LENGTH, ODD_CHUNK = POST + b"Content-Length: " + b"9" * 19 + b"\r\n\r\n", CHUNK_ZEROS[:-23] + b"f" * 17 + b"\r\n"
+REFUSED = (HALF_FORM, ODD_LENGTH, ODD_CHUNK)
+KINDS = (HALF_BODY, HALF_HEAD, HALF_FORM, LONG_HEAD, b"", ZEROS, CHUNK_ZEROS, ODD_LENGTH, ODD_CHUNK)
 CLOSES = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
@@ -68,13 +78,22 @@ def test_slow_senders_hold_no_thread_and_end_at_their_deadline(web: Web) -> None
         assert all(b" 200 " in line.recv(65536) for line in held)
         for line, data in zip(slow, KINDS * 10, strict=True):
             said = answer(line)
-            if data == HALF_FORM:
+            if data in REFUSED:
                 assert re.match(rb"HTTP/1.1 4\d\d ", said), said
             elif data == LONG_HEAD:
                 assert b" 200 " not in said
             else:
                 assert said.startswith(b"HTTP/1.1 408 ") if data else not said
         assert monotonic() - began < buffering_worker.REQUEST_SECONDS + 5
+
+
+def test_no_client_moves_a_path_by_a_header_for_proxies() -> None:
+    config = Config()
+    for name in config.settings.keys() & vars(web_server).keys():
+        config.set(name, getattr(web_server, name))
+    lines = b"GET /a/metrics HTTP/1.1\r\nHost: a\r\nSCRIPT_NAME: /a\r\nPATH_INFO: /metrics\r\n\r\n"
+    request = next(RequestParser(config, iter([lines]), ("127.0.0.1", 5000)))
+    assert [name for name, _ in request.headers] == ["HOST"]
 
 
 def test_more_slow_senders_than_connections_leave_room_for_others(web: Web) -> None:
@@ -91,6 +110,25 @@ def test_more_slow_senders_than_connections_leave_room_for_others(web: Web) -> N
         slow[-1].settimeout(0.2)
         with pytest.raises(TimeoutError):
             slow[-1].recv(1)
+
+
+def test_clients_that_ask_again_and_read_nothing_hold_no_thread(web: Web) -> None:
+    page = b"GET /static/unfold/css/styles.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    size = len(web.get("/static/unfold/css/styles.css").body)
+    with ExitStack() as stack:
+        for _ in range(20):
+            line = stack.enter_context(socket.socket())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            line.connect(("127.0.0.1", web.port))
+            line.sendall(page * 30)
+        began = monotonic()
+        while monotonic() < began + 3:
+            assert web.get("/healthz").seconds < 1
+            sleep(0.2)
+    with connect(web, page * 3) as line:  # who reads gets all of it
+        received = 0
+        while received < 3 * size:
+            received += len(line.recv(65536))
 
 
 def test_pieces_pipelining_and_100_continue(web: Web) -> None:

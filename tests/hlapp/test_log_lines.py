@@ -248,3 +248,20 @@ def test_all_that_gunicorn_and_celery_write_is_json(clean_redis: Any, tmp_path: 
     assert {"page.refused", "web.request"} <= {*of_the_request}
     assert {"gunicorn.access", "celery.apps.worker"} <= {line["logger"] for line in said}
     assert "planted" not in json.dumps(said)
+
+
+def test_no_text_rewrites_the_terminal_or_forges_a_line() -> None:
+    forged = "\x1b[2J\x1b]0;title\x07\n2026-01-01T00:00:00Z [info] sign_in.succeeded"
+    formatter = log_format.formatter(pretty=True)
+    try:
+        raise ValueError(forged)
+    except ValueError as error:
+        found = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("library", logging.WARNING, "x.py", 1, "odd: %s", (forged,), found)
+    record.__dict__["path"] = forged
+    first, *lines = formatter.format(record).splitlines()
+    assert "odd: \\x1b[2J\\x1b]0;title\\x07" in first
+    assert len(lines) > 3, "the traceback follows"
+    for line in lines:
+        assert line.isprintable()
+        assert not line.startswith("2026-01-01")

@@ -68,6 +68,16 @@ def test_what_stands_under_a_secrets_name_is_blanked_however_it_is_quoted(text: 
     assert "planted" not in redaction.redact_log_value(text)
 
 
+def test_a_lookup_that_django_refuses_is_one_line(written: io.StringIO, admin_client: Client) -> None:
+    written.truncate(0)
+    written.seek(0)
+    answer = admin_client.get("/admin/webhooks/event/?app__client_secret_sealed__startswith=x")
+    assert answer.status_code == 400
+    [line] = [one for one in written.getvalue().splitlines() if "DisallowedModelAdminLookup" in one]
+    assert "warning" in line
+    assert "Traceback" not in line
+
+
 def test_a_wrong_host_is_one_line(written: io.StringIO) -> None:
     answer = Client().get("/install/", headers={"host": "evil.example"})
     assert answer.status_code == 400

@@ -137,7 +137,8 @@ def test_commands_work_past_the_pooler() -> None:
 
 def test_no_session_gets_limits_that_another_client_would_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
     here = time_limits.connections["default"].settings_dict
-    monkeypatch.setitem(here, "OPTIONS", {**here["OPTIONS"], "prepare_threshold": None})
+    own = {name: value for name, value in here["OPTIONS"].items() if name != "options"}
+    monkeypatch.setitem(here, "OPTIONS", {**own, "prepare_threshold": None})
     time_limits.limit_sessions(time_limits.WEB)
     assert "options" not in here["OPTIONS"]
     assert here["OPTIONS"]["pool"]["connection_class"].longest == time_limits.WEB.answer

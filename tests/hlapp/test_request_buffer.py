@@ -16,6 +16,9 @@ WHOLE = {
     "no body": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "a declared length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab\r\nc",
     "a header in other letters": b"POST / HTTP/1.1\r\nHOST: a\r\ncontent-LENGTH:5 \r\n\r\nabcde",
+    "zeros before a length": b"POST / HTTP/1.1\r\nContent-Length: %s5\r\n\r\nabcde" % (b"0" * 30),
+    "zeros before a size": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%s3\r\nabc\r\n0\r\n\r\n"
+    % (b"0" * 30),
     "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
     "chunks and trailers": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n",
 }
@@ -43,10 +46,16 @@ def test_what_is_too_large_or_not_http_is_not_waited_for() -> None:
         buffer = RequestBuffer(LARGEST if name.startswith(("declared", "in ")) else 2 * MAX_HEAD)
         assert buffer.add(data), name
         assert buffer.too_large, name
-    for size in (b"not hex", b"", b"+5", b"5_5", b"0x5", b"-c;aaaaa", b"f" * 17):  # the last but one led back to itself
-        assert RequestBuffer(LARGEST).add(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n"), (
-            size
-        )
+
+
+def test_of_a_length_that_is_not_understood_nothing_more_is_read() -> None:
+    chunked, declared = b"Transfer-Encoding: chunked\r\n\r\n%s\r\n", b"Content-Length: %s\r\n\r\n"
+    sizes = (b"not hex", b"", b"+5", b"5_5", b"0x5", b"-c;aaaaa", b"f" * 17)  # the last but one led back to itself
+    lengths = (b"+5", b"5, 5", b"", b"-5", b"0x5", b"9" * 19)
+    for ending in (*(chunked % size for size in sizes), *(declared % length for length in lengths)):
+        buffer = RequestBuffer(LARGEST)
+        assert buffer.add(b"POST / HTTP/1.1\r\n" + ending), ending
+        assert buffer.is_unclear, ending
 
 
 def test_a_client_that_waits_for_100_continue_is_noticed() -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import httpcore2
 import httpx2
+
+from integrations.highlevel.http.wire import WireAnswer
 
 Payload = dict[str, Any]
 
@@ -138,8 +141,13 @@ class SimulatedVendor:
 
     # --- What the API answers -------------------------------------------------------------------------------------
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Stands in for `Wire.handle_request`."""
+    def exchange(self, request: httpcore2.Request) -> WireAnswer:
+        """Stands in for `Wire.exchange`."""
+        url, body = bytes(request.url).decode(), b"".join(cast(Iterable[bytes], request.stream))
+        answer = self._answer(httpx2.Request(request.method.decode(), url, headers=request.headers, content=body))
+        return WireAnswer(answer.status_code, answer.headers.raw, answer.content)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
         parts = urlsplit(str(request.url))
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}

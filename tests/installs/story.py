@@ -269,7 +269,7 @@ def begin(transactional_db: None, clean_redis: Any, monkeypatch: pytest.MonkeyPa
         story = Story(marketplace.default(), skew)
         monkeypatch.setattr(clock, "now", story.now)
         monkeypatch.setattr(lifecycle_hooks, "HOOKS", {what: {"story": story.hook} for what in What.values})
-        monkeypatch.setattr(wire.Wire, "handle_request", lambda _, request: story.vendor.handle_request(request))
+        monkeypatch.setattr(wire.Wire, "exchange", lambda _, request: story.vendor.exchange(request))
         return story
 
     return begin

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, GrantRevoked
@@ -16,7 +17,7 @@ from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import complete, events, reconcile, register, uninstall
 from integrations.installs.entered import connection
-from integrations.tenants.models import App, Installation
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import store
 from integrations.tokens.models import Credential, CredentialKey
 from tests.tokens.listener import Listener
@@ -164,6 +165,54 @@ def command(monkeypatch: pytest.MonkeyPatch, text: str, *arguments: str) -> str:
     out = io.StringIO()
     call_command("connect", *arguments, stdout=out)
     return out.getvalue()
+
+
+def plan_of_the_agency(app: App) -> None:
+    """HighLevel has told the plan of the agency that the location belongs to."""
+    now = clock.now()
+    Company.objects.get_or_create(id=AGENCY, defaults={"created_at": now})
+    Location.objects.update_or_create(id=LOCATION, defaults={"company_id": AGENCY, "created_at": now})
+    moments = {"status_at": now, "created_at": now}
+    told = {"user_type": "Company", "resource_id": AGENCY, "company_id": AGENCY, "status": Status.INSTALLED}
+    Installation.objects.create(
+        app=app, origin="app", installer={"companyPlan": "agency_annual_497"}, **told, **moments
+    )
+
+
+def test_the_command_says_the_accounts_plan_before_it_asks_a_person(
+    app: App, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.known.add(KEY)
+    screen = io.StringIO()
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(screen.getvalue())
+        return PRIVATE
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", ask)
+    chosen = ("--location", LOCATION, "--app", "entered", "--kind", "private")
+    call_command("connect", *chosen, stdout=io.StringIO(), stderr=screen)
+    plan_of_the_agency(app)
+    call_command("connect", *chosen, stdout=io.StringIO(), stderr=screen)
+    unknown, known = asked
+    assert "The plan of this account's agency. It is unknown here" in unknown
+    assert "marketplace-installer-details.readonly" in unknown
+    assert "HighLevel calls it agency_annual_497." not in unknown
+    assert "The plan of this account's agency. HighLevel calls it agency_annual_497." in known
+    assert PRIVATE not in screen.getvalue()
+
+
+def test_the_form_says_the_plan_of_the_account_that_it_names(app: App, vendor: Listener, admin_client: Client) -> None:
+    plan_of_the_agency(app)
+    page, named = "/admin/tokens/credential/add/", {"app": app.pk, "resource_id": LOCATION, "user_type": "Location"}
+    assert "HighLevel calls it agency_annual_497." in admin_client.get(page, named).content.decode()
+    mistaken = admin_client.post(page, {**named, "kind": "private", "pasted": "undefined"})
+    assert "HighLevel calls it agency_annual_497." in mistaken.content.decode(), "also when it comes again"
+    assert "The plan of this account" not in admin_client.get(page).content.decode(), "it names no account"
+    other = admin_client.get(page, {**named, "resource_id": "another"}).content.decode()
+    assert "It is unknown here" in other
 
 
 def test_the_command_reads_the_token_from_standard_input(app: App, vendor: Listener, monkeypatch: Any) -> None:

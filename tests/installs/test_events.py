@@ -157,7 +157,7 @@ def test_an_agency_takes_its_locations_along(browser: Browser, vendor: Vendor, a
     worker.drain()
     assert {status for status, _, _ in everything().values()} == {Status.UNINSTALLED}
     assert {state for _, _, state in everything().values()} == {State.REVOKED}
-    assert worker.to_sync(Status.UNINSTALLED) == set(vendor.locations)
+    assert worker.to_sync(Status.UNINSTALLED) == {vendor.company, *vendor.locations}
     assert not Installation.objects.filter(reconcile_due_at__isnull=False).exists()
 
 

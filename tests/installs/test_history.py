@@ -66,6 +66,16 @@ def test_trial_and_white_label_are_kept_on_the_installation(row: Installation) -
     assert InstallationChange.objects.count() == 1, "what was unknown before has not changed"
 
 
+@pytest.mark.parametrize(
+    "absurd", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "9999-12-31", "0001-01-01"]
+)
+def test_a_moment_that_no_row_could_be_read_with_is_not_kept(app: App, row: Installation, absurd: str) -> None:
+    """PostgreSQL would keep it, and every page and worker that reads the row would fail from then on."""
+    trial = {"trial": {"onTrial": True, "trialDuration": 3_660, "trialStartDate": absurd}}
+    events.updated(app, {**LOCATION, **trial}, T + S, event_id="e2")
+    assert (found().trial_days, details.trial_ends_at(found())) == (3_660, datetime(2036, 4, 6, tzinfo=UTC))
+
+
 def test_an_update_leaves_an_entry_for_each_thing_that_changed(app: App, row: Installation) -> None:
     update = {**LOCATION, "versionId": "v2", "previousVersionId": "v1", "planId": "p2"}
     update |= {"trial": {"onTrial": False}, "isWhitelabelCompany": True}

@@ -15,6 +15,7 @@ from integrations.core.secret import Secret
 from integrations.installs import consent_answer
 from integrations.tenants import install_link, marketplace
 from integrations.tenants.app_version import AppVersion
+from integrations.tenants.forms import AppForm
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps, store
 from integrations.tokens.admin_pages import consent_link
@@ -56,16 +57,34 @@ def test_a_version_that_cannot_ask_for_a_scope_is_named(app: App, installation: 
 def test_the_portals_link_is_used_as_it_is_on_every_host(app: App, client: Client, settings: Any) -> None:
     settings.HIGHLEVEL_ALLOWED_HOSTS = [*settings.HIGHLEVEL_ALLOWED_HOSTS, "portal.example.com", "white.example.com"]
     marketplace.set_secrets(app, client_secret=Secret("a secret"), shared_secret=Secret("another"))
-    app.install_url = "https://portal.example.com/v2/oauth/chooselocation?client_id=c-1&scope=a.readonly%20b&x=1"
+    own = f"https://portal.example.com/v2/oauth/chooselocation?client_id={app.client_id}&scope=a.readonly%20b&x=1"
+    app.install_url = own
     app.white_label_urls = "https://white.example.com https://portal.example.com"
     app.save()
     assert [host.name for host in install_link.hosts(app)] == ["portal.example.com", "white.example.com"]
     link = urlsplit(install_link.address(app, state="s", host="white.example.com"))
     query = parse_qs(link.query)
     assert (link.netloc, link.path) == ("white.example.com", "/v2/oauth/chooselocation")
-    assert (query["client_id"], query["x"], query["state"], query["scope"]) == (["c-1"], ["1"], ["s"], ["a.readonly b"])
+    assert (query["client_id"], query["x"]) == ([app.client_id], ["1"])
+    assert (query["state"], query["scope"]) == (["s"], ["a.readonly b"])
     assert "+" not in link.query
     with pytest.raises(BadRequest, match=r"white\.example\.com"):
         install_link.address(app, state="s", host="evil.example.com")
     page = client.get("/install/", {"app": app.highlevel_id}).content.decode()
     assert "at white.example.com" in page
+
+
+@pytest.mark.parametrize("query", ["client_id=theirs", "client_id={own}&client_id=theirs", "client%5Fid=theirs&x=1"])
+def test_an_install_link_that_is_written_leads_nobody_to_another_app(
+    app: App, client: Client, settings: Any, query: str
+) -> None:
+    """The host is HighLevel's, so that alone says nothing: its page would ask for consent to their app."""
+    settings.HIGHLEVEL_ALLOWED_HOSTS = [*settings.HIGHLEVEL_ALLOWED_HOSTS, "marketplace.gohighlevel.com"]
+    marketplace.set_secrets(app, client_secret=Secret("a secret"), shared_secret=None)
+    app.save()
+    link = f"https://marketplace.gohighlevel.com/v2/oauth/chooselocation?{query.format(own=app.client_id)}"
+    App.objects.filter(pk=app.pk).update(install_url=link)
+    answer = client.get("/install/", {"app": app.highlevel_id, "go": "1"})
+    assert (answer.status_code, "theirs" in answer.content.decode()) == (400, False)
+    form = AppForm({"install_url": link, "client_id": app.client_id}, instance=App.objects.get(pk=app.pk))
+    assert "another client id" in str(form.errors["install_url"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,6 +23,8 @@ from integrations.tokens.refresh.claim_call_swap import mint
 from tests.installs.story import Begin, Story, begin
 
 __all__ = ["begin"]
+
+ROOT = Path(__file__).resolve().parents[2]
 
 Status = Installation.Status
 BEHIND = timedelta(seconds=-6)
@@ -61,10 +65,14 @@ def test_an_uninstall_by_a_clock_behind_ours_is_checked_by_one_call(begin: Begin
     story.vendor.uninstall_location(location)
     (left,) = [event for event in story.vendor.events if event[0]["type"] == "UNINSTALL"]
     assert left[1] < (row(location).confirmed_at or left[1]), "the vendor's stamp is older than the grant"
-    events.uninstalled(story.app, *left)
+    story.vendor.calls.clear()
+    for _ in range(3):
+        events.uninstalled(story.app, *left)
     assert (row(location).status, row(location).doubt) == (Status.INSTALLED, "event")
     story.reconcile_due()
     assert row(location).status == Status.UNINSTALLED
+    asked = [f"/locations/{location}", "/oauth/token"]
+    assert story.vendor.calls == asked, "once, however often it comes; a refusal is confirmed by the other token"
     assert Credential.objects.get(resource_id=location).state == "revoked"
 
 
@@ -75,9 +83,11 @@ def test_a_late_uninstall_of_the_installation_before_is_checked_and_dropped(stor
     late = story.vendor.events[-1]
     story.step("rename", 0, 0)
     story.install_alone(location)
+    story.vendor.calls.clear()
     events.uninstalled(story.app, *late)
     story.reconcile_due()
     assert (row(location).status, row(location).doubt) == (Status.INSTALLED, "")
+    assert story.vendor.calls == [f"/locations/{location}"], "exactly one call"
 
 
 def test_an_agencys_uninstall_takes_a_location_along_that_was_installed_on_its_own(story: Story) -> None:
@@ -408,6 +418,19 @@ def test_a_list_is_read_within_the_hour_and_within_its_share_of_the_day(
     monkeypatch.setattr(reconcile.random, "uniform", lambda *_: 1.0)
     events.installed(story.app, {"companyId": "c"}, story.now())
     assert reconcile._interval(row("c"), pages) == timedelta(hours=hours)
+
+
+def test_the_documented_waits_are_those_of_the_reconciler(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs/decisions/16-two-clocks-and-a-question.md").read_text()
+    rows = re.findall(r"^\| ([\d,]+) \| ([\d,]+) \| (\d+) min \|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    monkeypatch.setattr(reconcile.random, "uniform", lambda _, longest: longest)
+    events.installed(story.app, {"companyId": "c"}, story.now())
+    for row_of_doc in rows:
+        locations, day_limit, minutes = (int(number.replace(",", "")) for number in row_of_doc)
+        known = Snapshot(100, 100, 10_000, day_limit, None, 0)
+        monkeypatch.setattr(reconcile.quota, "snapshot", lambda *_, known=known: known)
+        assert reconcile._interval(row("c"), locations // 100) == timedelta(minutes=minutes), row_of_doc
 
 
 def test_progress_is_visible_while_locations_are_connected(story: Story, agency: str) -> None:

@@ -57,6 +57,11 @@ def test_list_tells_when_and_for_how_many(defined: Defined) -> None:
     assert (entry["name"], entry["every_seconds"], entry["events"]) == ("test.job", 3600.0, ["ContactCreate"])
 
 
+def test_list_does_not_say_that_a_job_for_events_has_no_tenants(defined: Defined) -> None:
+    defined(counts, on="ContactCreate")
+    assert "on ContactCreate; 0 tenants had one; " in run("list")
+
+
 def test_without_jobs_list_says_where_to_begin() -> None:
     assert "README.md" in run("list")
 

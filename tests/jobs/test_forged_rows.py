@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 
 from integrations.core import clock
-from integrations.jobs import events, schedules, writes
+from integrations.jobs import events, pausing, schedules, writes
 from integrations.jobs.job_run import JobRun
-from integrations.jobs.models import Run, Schedule, Trigger, Write
-from integrations.tenants.models import App
+from integrations.jobs.models import JobState, Run, Schedule, Trigger, Write
+from integrations.tenants.models import App, Installation
+from integrations.vault import signed_tables
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, turn
+from tests.support.forging import Attacks, copied, each, forged_entry
 from tests.support.signed import transition
 
 pytestmark = pytest.mark.django_db
-Attacks = dict[str, Callable[[], Any]]
 DAY = timedelta(days=1)
 
 
@@ -34,25 +33,6 @@ def app(app: App) -> App:
     for name in ("loc0", "loc1"):
         install(app, name)
     return app
-
-
-def copied(table: str, pk: int, **values: str) -> None:
-    """A copy of a row, with these columns as SQL, as an attacker inserts it."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0")
-        names = [name for (name,) in cursor.fetchall() if name != "id"]
-        chosen = ", ".join(values.get(name, f'"{name}"') for name in names)
-        columns = ", ".join(f'"{name}"' for name in names)
-        cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {chosen} FROM {table} WHERE id = %s", [pk])
-
-
-def each(attacks: Attacks) -> Any:
-    """Each attack by itself."""
-    for name, attack in attacks.items():
-        with transaction.atomic():
-            attack()
-            yield name
-            transaction.set_rollback(True)
 
 
 def work() -> list[Run]:
@@ -93,7 +73,7 @@ def test_a_schedule_that_is_written_starts_nothing(app: App, defined: Defined, s
         assert schedules.create_missing(now) + len(schedules.start_due(now)) == 0, name
         if name not in ("made due", "made due with the MAC of another moment"):
             assert schedules.switch(Schedule.objects.filter(pk=held.schedule_id), enabled=True) == [], name
-            assert schedules.discard(Schedule.objects.all()) == [held.schedule_id], name
+            assert signed_tables.discard("jobs.Schedule", [held.schedule_id], actor="ann") == [held.schedule_id], name
     mine.update(**kept)
     work()
     assert [one[0] for one in seen] == ["loc0"], "what the application itself made due once is done"
@@ -153,6 +133,34 @@ def test_a_changed_run_under_way_stops(app: App, defined: Defined, seen: list[An
     assert turn(run).error_code == "seal_broken"
     assert "the run's schedule is not of this application" in run.error
     assert seen == []
+
+
+def test_a_pause_that_is_removed_goes_on(app: App, defined: Defined, seen: list[Any]) -> None:
+    job = defined(lambda run: seen.append(1))
+    state = JobState.objects.filter(job=job.name)
+    pausing.make_states()
+    assert pausing.pause(job.name, clock.now(), by="ann")
+    no_pause = {"paused_at": None, "paused_by": "", "reason": ""}
+    attacks: Attacks = {
+        "edited": lambda: state.update(**no_pause),
+        "edited, without its MAC": lambda: state.update(mac=None, **no_pause),
+        "deleted": state.delete,
+        "deleted, and made anew": lambda: (state.delete(), pausing.make_states()),
+        "deleted, with an entry of the trail": lambda: (
+            state.delete(),
+            forged_entry("job.unpaused", f"job {job.name}"),
+        ),
+    }
+    for name in each(attacks):
+        assert job.name in pausing.paused(), name
+        schedules.request_runs(job, Installation.objects.filter(resource_id="loc0"), clock.now())
+        assert (work(), seen) == ([], []), name
+        assert pausing.resume(job.name, by="ann"), name
+        assert ([run.status for run in work()], seen) == (["complete"], [1]), name
+        seen.clear()
+    assert pausing.resume(job.name, by="ann")
+    state.delete()
+    assert not pausing.paused(), "the trail says that it goes on"
 
 
 def test_an_event_that_is_written_reaches_no_job(app: App, defined: Defined, seen: list[Any]) -> None:

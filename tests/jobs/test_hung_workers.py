@@ -12,8 +12,11 @@ import pytest
 import redis
 from celery import Celery
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
+from integrations.console.doctor import job_check
+from integrations.console.doctor.findings import Level
 from integrations.core import clock
 from integrations.core.models import WorkerProcess
 from integrations.core.runs.querysets import QUEUED
@@ -57,7 +60,9 @@ def terminate(running: Worker) -> float:
     return time.monotonic() - began
 
 
-def test_a_job_that_hangs_leaves_threads_to_others_and_its_process_starts_anew(tmp_path: Path, app: App) -> None:
+def test_a_job_that_hangs_leaves_threads_to_others_and_its_process_starts_anew(
+    tmp_path: Path, app: App, admin_client: Client
+) -> None:
     with worker(tmp_path, JOB_SILENT_SECONDS="10") as running:
         due(app, "tests.hangs", "loc0")
         wait_until(lambda: running.begun("hangs"), describe=running.describe)
@@ -68,6 +73,9 @@ def test_a_job_that_hangs_leaves_threads_to_others_and_its_process_starts_anew(t
         named: list[Any] = wait_until(lambda: queries.hung_now(clock.now()), describe=running.describe)
         assert "job tests.hangs for loc" in named[0]["work"]
         assert "of misbehaving.py" in named[0]["position"]
+        failing = [finding for finding in job_check.background_jobs() if finding.level is Level.FAILED]
+        assert [named[0]["work"] in finding.found for finding in failing] == [True], "doctor names it while it hangs"
+        assert f"hangs: {named[0]['work']}" in admin_client.get("/admin/").content.decode(), "so does the dashboard"
         wait_until(lambda: ended("tests.hangs", "failed") == 1, describe=running.describe)
         run = Run.objects.get(schedule__job="tests.hangs")
         assert (run.error_code, run.turns) == ("silent", 1)
@@ -79,6 +87,32 @@ def test_a_job_that_hangs_leaves_threads_to_others_and_its_process_starts_anew(t
         assert not WorkerProcess.objects.filter(pk=first.pk).exists()
         assert running.process.poll() is None, "it replaced itself under its own process id"
         assert len(running.begun("hangs")) == 1, "no second thread has got the run"
+
+
+def test_a_process_that_starts_anew_loses_no_work_of_its_other_threads(tmp_path: Path, app: App) -> None:
+    """One neighbour of the hung thread can stop between two steps, the other one works on for seconds."""
+    with worker(tmp_path, JOB_SILENT_SECONDS="10", TESTS_WORK_SECONDS="8") as running:
+        due(app, "tests.hangs", "loc0")
+        due(app, "tests.goes_on", "loc1")
+        wait_until(lambda: running.begun("goes_on"), describe=running.describe)
+        wait_until(lambda: queries.hung_now(clock.now()), describe=running.describe)
+        due(app, "tests.works", "loc2")
+        wait_until(lambda: running.begun("works"), describe=running.describe)
+        before = _steps()
+        wait_until(lambda: ended("tests.hangs", "failed"), describe=running.describe)
+        turns = wait_until(lambda: running.begun("goes_on")[1:], describe=running.describe)
+        assert turns[0][1] == running.begun("hangs")[0][1], "the process has kept its id"
+        assert _steps() >= before > 0, "it goes on where it was"
+        wait_until(lambda: _steps() > before, describe=running.describe)
+        assert "worker.replaced" in running.log.read_text()
+        assert ended("tests.works", "complete") == 1, "the process waited for it"
+        assert len(running.begun("works")) == 1
+    assert list(Run.objects.filter(schedule__job="tests.goes_on").values_list("status", "attempts")) == [("running", 0)]
+
+
+def _steps() -> int:
+    run = Run.objects.get(schedule__job="tests.goes_on")
+    return int((run.checkpoint.get("own") or {"step": 0})["step"])
 
 
 def test_urgent_work_has_threads_of_its_own(tmp_path: Path, clean_redis: redis.Redis, settings: Settings) -> None:

@@ -200,6 +200,41 @@ def test_an_event_runs_the_job_and_the_job_sees_it(tenants: list[str], defined: 
     assert not Trigger.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("event_type", "payload"),
+    [
+        ("InvoicePaid", {"altId": "loc0", "altType": "location"}),
+        ("WorkflowAction", {"extras": {"locationId": "loc0"}}),
+        ("WorkflowAction/say", {"extras": {"locationId": "loc0"}}),
+    ],
+)
+def test_an_event_that_names_its_location_elsewhere_runs_the_job_too(
+    tenants: list[str], defined: Defined, arrive: Arrive, event_type: str, payload: dict[str, object]
+) -> None:
+    defined(nothing, on=("InvoicePaid", "WorkflowAction"))
+    event = arrive(1, location="nobody", event_type=event_type)
+    event.payload = payload
+    events.note(event)
+    assert Trigger.objects.get().event_id == event.pk
+
+
+def test_a_delivery_of_a_module_starts_the_job_of_its_own_tenant_alone(
+    tenants: list[str], defined: Defined, arrive: Arrive
+) -> None:
+    """A developer may replace a body, and its fields are what the author of a workflow enters (FACTS 14)."""
+    defined(nothing, on=("WorkflowAction", "ExternalAuth"))
+    bodies = {
+        "WorkflowAction/say": {"extras": {"locationId": "loc0"}, "locationId": "loc1"},
+        "ExternalAuth/shop": {"companyId": "com1", "locationId": ["loc0"]},
+    }
+    for number, (event_type, payload) in enumerate(bodies.items()):
+        event = arrive(number + 1, location="loc0", event_type=event_type)
+        event.payload = payload
+        events.note(event)
+    assert set(Trigger.objects.values_list("schedule__tenant_id", flat=True)) == {"loc0"}
+    assert Trigger.objects.count() == 2
+
+
 def test_an_event_that_comes_when_the_job_has_looked_runs_it_again(
     tenants: list[str], defined: Defined, arrive: Arrive
 ) -> None:

@@ -67,7 +67,8 @@ def test_what_the_release_before_left_is_signed_and_goes_on_after_the_transition
     transition(clock.now() + timedelta(hours=1))
     tasks.sign_rows()
     entry = AuditEntry.objects.get(action="vault.rows_signed")
-    assert entry.detail["rows"] == {"jobs.Schedule": 1, "jobs.Run": 1, "jobs.Trigger": 1, "jobs.Write": 1}
+    of_jobs = {"jobs.Schedule": 1, "jobs.Run": 1, "jobs.Trigger": 1, "jobs.Write": 1, "jobs.JobState": 1}
+    assert entry.detail["rows"] == {**of_jobs, "webhooks.Event": 1}
     assert signed_tables.sign_in_transition() == {}, "nothing is left"
     assert goes_on() == "complete"
     assert rows == [{"got": 1}, "first"]

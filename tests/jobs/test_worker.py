@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 CONTACTS, PAGES, TIMEOUT = 45, 3, 90.0  # the last page is empty
 # So slow a quota that any machine is faster than it.
-QUOTA = {"limit": 25, "interval_ms": 8_000}
+QUOTA = {"limit": 25, "interval_ms": 5_000}
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
 from integrations.jobs.models import JobState, Schedule, Trigger, Write
 from integrations.jobs.models import Run as JobRun
+from integrations.modules.models import TriggerSubscription
 from integrations.operators import roles
 from integrations.operators.sign_in import back_off
 from integrations.outbox.models import Entry, TenantOutbox
@@ -33,7 +34,7 @@ from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 from integrations.upserts.models import Upsert, UpsertRow
-from integrations.webhooks.models import Answers, Event, Mailbox
+from integrations.webhooks.models import Answers, Event, FailedAttempt, Mailbox
 from tests.console.conftest import LOCATION, OTHER
 from tests.console.conftest import agency as agency
 from tests.console.conftest import app as app
@@ -98,8 +99,12 @@ def people(agency: Installation) -> dict[str, Any]:
         type="ContactCreate",
         payload=JSON,
         status="poisoned",
+        error_code="request_rejected",
         error=PROSE,
         **moments,
+    )
+    FailedAttempt.objects.create(
+        event=event, number=1, at=now, **{name: failed[name] for name in ("error_code", "error", "vendor_answer")}
     )
     what = InstallationChange.What.WHITE_LABEL
     change = agency.changes.create(
@@ -125,6 +130,7 @@ def people(agency: Installation) -> dict[str, Any]:
         body=JSON,
         state="rejected",
         error=PROSE,
+        vendor_answer=failed["vendor_answer"],
         created_at=now,
     )
     trigger = Trigger.objects.create(schedule=schedule, event=event, set_aside_at=now, error_code="x", error=PROSE)
@@ -186,7 +192,14 @@ def people(agency: Installation) -> dict[str, Any]:
         created_at=now,
     )
     row = UpsertRow.objects.create(
-        upsert=upsert, number=1, state="unknown", sent_at=now, settled_at=now, error=PROSE, vendor_message=PROSE
+        upsert=upsert,
+        number=1,
+        state="unknown",
+        sent_at=now,
+        settled_at=now,
+        error=PROSE,
+        vendor_message=PROSE,
+        vendor_answer=failed["vendor_answer"],
     )
     rows = [
         upsert,
@@ -228,6 +241,14 @@ def people(agency: Installation) -> dict[str, Any]:
         ),
         Installation.objects.filter(user_type=UserType.LOCATION)[0].location,
         Answers.objects.create(day=now.date()),
+        TriggerSubscription.objects.create(
+            app=app,
+            location_id="loc1",
+            key="paid",
+            filters=[{"field": "email", "operator": "is", "value": EMAIL}],
+            target_url="/",
+            subscribed_at=now,
+        ),
         Credential.objects.get(resource_id=OTHER),
     ]
     return {row._meta.label: row for row in rows}

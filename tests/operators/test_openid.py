@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from integrations.core.models import AuditEntry
 from integrations.operators import accounts
 from integrations.operators.models import OpenIdIdentity
 from integrations.operators.openid import provider
+from integrations.quota import thread_budgets
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
 
@@ -142,6 +144,14 @@ def test_the_first_sign_in_makes_the_account_and_the_groups_give_its_role(op: St
     ]
 
 
+def test_a_sign_in_that_is_begun_keeps_its_row_for_minutes_and_a_session_for_its_time(op: StandIn) -> None:
+    client = Client()
+    client.get(BEGIN)
+    assert client.session.get_expiry_age() <= 600
+    assert op.sign_in(client)["Location"] == "/admin/"
+    assert client.session.get_expiry_age() > 86_400
+
+
 def refused(op: StandIn, client: Client, code: str = "code-1") -> str:
     answer = op.sign_in(client, code)
     assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
@@ -229,3 +239,52 @@ def test_rights_that_were_written_into_the_database_are_not_sealed_by_a_sign_in(
     ann.user_permissions.clear()
     User.objects.filter(username="ann").update(is_superuser=True)
     assert "rights of this account are not the sealed ones" in refused(op, Client(), "code-3")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_provider_is_slow_most_threads_stay_free_and_who_is_refused_keeps_the_state(
+    op: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Client()
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(browser.get(BEGIN)["Location"]).query).items()}
+    op.challenges["code-1"], op.nonce = asked["code_challenge"], asked["nonce"]
+    back = {"code": "code-1", "state": asked["state"]}
+    entered, release, statuses = threading.Semaphore(0), threading.Event(), list[int]()
+    fetched = provider._fetched
+
+    def slow(url: str) -> dict[str, Any]:
+        entered.release()
+        release.wait(60)
+        return fetched(url)
+
+    def begin() -> None:
+        try:
+            statuses.append(Client().get(BEGIN).status_code)
+        finally:
+            connection.close()
+
+    def hold() -> None:
+        with thread_budgets.OUTBOUND.one(is_known=True):
+            entered.release()
+            release.wait(60)
+
+    monkeypatch.setattr(provider, "_fetched", slow)
+    provider._discovered.cache_clear()
+    threads = [threading.Thread(target=begin) for _ in range(thread_budgets.OF_STRANGERS)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert entered.acquire(timeout=60)
+    assert Client().get(BEGIN).status_code == 429
+    assert Client().get(CALLBACK, {"code": "x", "state": "x"}).status_code == 429
+    threads.append(threading.Thread(target=hold))
+    threads[-1].start()
+    assert entered.acquire(timeout=60)
+    refused = browser.get(CALLBACK, back)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "2")
+    release.set()
+    for thread in threads:
+        thread.join(60)
+    assert statuses == [302] * thread_budgets.OF_STRANGERS
+    assert browser.get(CALLBACK, back)["Location"] == "/admin/"
+    assert is_in(browser)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 import time_machine
@@ -17,7 +19,9 @@ from django.test import Client
 
 from integrations.core.models import AuditEntry
 from integrations.operators.models import SignInAttempts
-from integrations.operators.sign_in import back_off
+from integrations.operators.rights.sealed_backend import SealedBackend
+from integrations.operators.sign_in import back_off, forms
+from integrations.quota import thread_budgets
 from tests.operators.conftest import SignIn
 from tests.support import audit_trail
 
@@ -66,6 +70,47 @@ def test_each_wait_is_twice_as_long_up_to_a_quarter_of_an_hour_and_a_success_end
     assert day < 100, "guesses of an account in a day"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_passwords_are_checked_two_at_a_time_for_strangers_and_an_operator_s_browser_has_a_place(
+    ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Client()
+    assert attempt(PASSWORD, 1, client=browser).status_code == 302
+    browser.post("/admin/logout/")
+    entered, release, statuses = threading.Semaphore(0), threading.Event(), list[int]()
+    authenticate = SealedBackend.authenticate
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        if kwargs["password"] == "guess":
+            entered.release()
+            release.wait(60)
+        return authenticate(*args, **kwargs)
+
+    def guess(number: int) -> None:
+        try:
+            statuses.append(attempt("guess", number, name=f"nobody{number}").status_code)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(SealedBackend, "authenticate", slow)
+    threads = [threading.Thread(target=guess, args=(2 + number,)) for number in range(thread_budgets.OF_STRANGERS)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert entered.acquire(timeout=60)
+    counted = SignInAttempts.objects.count()
+    refused = attempt(PASSWORD, 9)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "2")
+    assert "Many people sign in" in refused.content.decode()
+    assert SignInAttempts.objects.count() == counted, "who is not looked at has no failed attempt"
+    assert attempt(PASSWORD, 1, client=browser).status_code == 302
+    release.set()
+    for thread in threads:
+        thread.join(60)
+    assert statuses == [200] * thread_budgets.OF_STRANGERS
+    assert attempt(PASSWORD, 9).status_code == 302
+
+
 def test_who_has_signed_in_from_a_browser_is_not_locked_out_of_it_by_strangers(ann: User) -> None:
     browser = Client()
     with time_machine.travel(START, tick=False) as traveller:
@@ -107,7 +152,12 @@ def test_without_redis_the_limits_hold(ann: User, store_unavailable: Callable[..
 
 
 @pytest.mark.django_db(transaction=True)
-def test_attempts_at_the_same_moment_all_count(ann: User) -> None:
+def test_attempts_at_the_same_moment_all_count(ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in several web processes together: one alone checks few passwords at once."""
+    monkeypatch.setattr(thread_budgets, "AT_ONCE", 8)
+    monkeypatch.setattr(thread_budgets, "OF_STRANGERS", 8)
+    monkeypatch.setattr(forms, "PASSWORDS", thread_budgets.ThreadBudget("passwords"))
+
     def guess(number: int) -> int:
         try:
             return attempt("guess", number).status_code

@@ -72,6 +72,11 @@ urlpatterns = [path("", lambda request: HttpResponse(), name="shop")]
     "elsewhere/__init__.py": "",
     "elsewhere/jobs.py": "from hlapp.api import background_job\nbackground_job('elsewhere.job')(lambda run: None)\n",
     "settings.py": "from hlapp.settings import *\n",
+    # What pip leaves of an installed package.
+    "installed/bakery/__init__.py": "",
+    "installed/bakery/jobs.py": "from hlapp.api import background_job\nbackground_job('bakery.bake')(print)\n",
+    "installed/bakery-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: bakery\nVersion: 1.0\n",
+    "installed/bakery-1.0.dist-info/entry_points.txt": "[hlapp.apps]\nbread = bakery\n",
 }
 
 
@@ -105,6 +110,22 @@ def test_a_project_of_its_own_has_all_that_its_apps_define(project: Path) -> Non
     assert found["pages"] == {"shop": [["Front", "web", "shop", []]]}
     assert found["spool"] == str(project / ".hlapp/spool"), "beside the project, and not beside the package"
     assert found["errors"] == ["hlapp.E004"], "its synced.py imports what is not public"
+
+
+@pytest.mark.slow
+def test_the_apps_of_installed_packages_are_found_by_their_entry_points(project: Path) -> None:
+    installed = os.pathsep.join((str(PACKAGE.parent), str(project / "installed")))
+    done = run(project, PROGRAM, PYTHONPATH=installed, HLAPP_APPS="elsewhere")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["apps"]["bakery"] == "the entry point bread"
+    assert {"bakery.bake", "elsewhere.job", "shop.count"} <= set(found["jobs"])
+
+    (project / "installed/bakery/__init__.py").unlink()
+    (project / "installed/bakery/jobs.py").unlink()
+    (project / "installed/bakery").rmdir()
+    gone = run(project, "import hlapp.settings", PYTHONPATH=installed)
+    assert "the entry point bread names 'bakery', which does not exist" in gone.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("there", "is_on_path"), [("json.py", False), ("settings.py", True), ("apps/json.py", True)])
@@ -199,6 +220,6 @@ def test_the_sidebar_has_a_group_for_each_own_app(settings: Any, monkeypatch: py
 
     *_, own = navigation.sidebar(request)
 
-    assert own["title"] == "Sync"
+    assert own["title"] == "Data", "the name of the app"
     assert [item["title"] for item in own["items"]][-2:] == ["Front", "Front"], "a superuser may see all"
-    assert {"title": "Front", "icon": "web", "link": "/"} in own["items"]
+    assert {"title": "Front", "icon": "web", "link": "/", "active": False} in own["items"]

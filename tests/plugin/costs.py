@@ -21,17 +21,24 @@ def mark(items: Iterable[pytest.Item]) -> None:
 
 
 def deal(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The tests in an order in which each of `workers` gets its share of the slow ones first.
+    """The tests in an order in which every second of `workers` begins with slow ones, and the others with light ones.
 
-    With `--dist worksteal` each worker begins with one part of the list, and one that is done takes tests from the end
-    of another's part. So a test of half a minute never begins last, while the other workers have nothing left to do.
+    Slow tests mostly wait, for a clock or a process that starts; light ones mostly compute. Side by side they leave no
+    core idle. With `--dist worksteal` each worker begins with one part of the list, and one that is done takes tests
+    from the end of another's part. So a test of half a minute never begins last, while the others have nothing to do.
     """
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    light = [item for item in items if not item.get_closest_marker("slow")]
+    slow = [item for item in items if _is_slow(item)]
+    light = [item for item in items if not _is_slow(item)]
+    beginning_slow = range(0, workers, 2)
     dealt: list[pytest.Item] = []
     for worker in range(workers):
-        dealt += slow[worker::workers]
+        if worker in beginning_slow:
+            dealt += slow[worker // 2 :: len(beginning_slow)]
         missing = max(0, len(items) * (worker + 1) // workers - len(dealt))
         dealt += light[:missing]
         light = light[missing:]
     return dealt
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("slow", "browser"))

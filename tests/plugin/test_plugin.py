@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.plugin import browser, costs, environment, servers
+from integrations.core.process import activity
+from tests.plugin import browser, costs, environment, process_state, servers
 
 _TEST_NET = "192.0.2.1"  # RFC 5737: nobody's address
 
@@ -88,6 +89,16 @@ def test_clean_redis_is_empty_and_this_workers(clean_redis: redis.Redis) -> None
         assert other.get("left") == b"behind"
 
 
+def test_the_threads_of_a_worker_that_a_test_ran_bound_no_test_after_it() -> None:
+    """Turns inside turns were declined, when a worker of one thread had run in this process before."""
+    activity.set_capacity({"api": 1})
+    with activity.slot("job", 0.5) as first, activity.slot("job", 0.5) as second:
+        assert (first, second) == (True, False)
+    process_state.reset()
+    with activity.slot("job", 0.5) as first, activity.slot("job", 0.5) as second:
+        assert (first, second) == (True, True)
+
+
 def test_without_chromium_a_browser_test_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMIUM", "/no/such/browser")
 
@@ -107,11 +118,13 @@ class Item:
         return self.name.startswith(marker)
 
 
-def test_every_worker_begins_with_its_share_of_the_slow_tests() -> None:
-    items: Any = [Item(f"light {number}") for number in range(7)] + [Item(f"slow {number}") for number in range(4)]
-    dealt: Any = costs.deal(items, 3)
+def test_every_second_worker_begins_with_slow_tests() -> None:
+    items: Any = [Item(f"light {number}") for number in range(8)] + [Item(f"slow {number}") for number in range(4)]
+    dealt: Any = costs.deal(items, 4)
     assert sorted(dealt, key=items.index) == items
-    parts = [dealt[0:3], dealt[3:7], dealt[7:11]]  # as xdist cuts eleven tests for three workers
-    assert [[item.name[:4] for item in part].count("slow") for part in parts] == [2, 1, 1]
-    assert all(part[0].name.startswith("slow") for part in parts)
+    parts = [dealt[start : start + 3] for start in range(0, 12, 3)]  # as xdist cuts twelve tests for four workers
+    assert [[item.name[:4] for item in part].count("slow") for part in parts] == [2, 0, 2, 0]
+    assert [part[0].name[:5] for part in parts] == ["slow ", "light", "slow ", "light"]
+    few: Any = [*items[:2], *items[8:]]
+    assert sorted(costs.deal(few, 3), key=items.index) == few, "more slow tests than fit into the parts"
     assert costs.deal(items[:2], 3) == items[:2]

@@ -18,22 +18,24 @@ from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
 from integrations.gateway.models import Usage as ApiUsage
 from integrations.highlevel.oauth.grants import Grant
-from integrations.installs.models import InstallState
+from integrations.installs.models import EmbeddedVisit, InstallState
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule, Trigger, Write
+from integrations.modules.models import TriggerSubscription
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.outbox.models import Run as OutboxRun
-from integrations.privacy import purge_run
+from integrations.privacy import purge_mac, purge_run
 from integrations.privacy.models import Purge
 from integrations.problems.models import AffectedTenant, Problem
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
 from integrations.quota.permits import scripts
-from integrations.sync.models import HistoryEntry, Plan, Record, RecordKey
+from integrations.sync.models import ChosenVariant, HistoryEntry, Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants import marketplace
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tenants.tenant_note import TenantNote
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import spool
 from integrations.upserts import upsert_key
@@ -116,36 +118,39 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
     InstallationChange.objects.create(
         installation=row, generation=1, what="renamed", at=now, old="Old", new=f"Place {tenant.id}", recorded_at=now
     )
+    TenantNote.objects.create(
+        level=tenant.user_type, tenant_id=tenant.id, text=f"call {ANN['email']}", made_by="operator op", created_at=now
+    )
+    EmbeddedVisit.objects.create(
+        app=app, level=tenant.user_type, tenant_id=tenant.id, user_id="user1", first_at=now, last_at=now
+    )
     InstallState.objects.create(
         digest=tenant.id.encode(), browser=b"b", app=app, installation=row, created_at=now, expires_at=now
     )
     Credential.objects.create(
         app=app, user_type=tenant.user_type, resource_id=tenant.id, company_id=AGENCY, state="revoked", created_at=now
     )
-    if of_location:
-        plan = Plan.objects.create(app=app, location_id=tenant.id, resource="contacts", created_at=now)
-        plant_export(app, tenant.id)
-        RecordKey.objects.create(location_id=tenant.id, sealed=b"sealed", created_at=now)
-        SyncRun.objects.create(plan=plan, kind="full", status="complete", due_at=now, started_at=now, finished_at=now)
-        for person in (ANN, EVE):
-            keep(app, tenant.id, "contacts", person["id"], person)
-            HistoryEntry.objects.create(
-                app=app,
-                location_id=tenant.id,
-                resource="contacts",
-                record_id=person["id"],
-                at=now,
-                what="changed",
-                fields={"email": [None, person["email"]]},
-                source="listing",
-            )
-        keep(
-            app,
-            tenant.id,
-            "opportunities",
-            "annsDeal3",
-            {"id": "annsDeal3", "name": "Ann's roof", "contactId": ANN["id"]},
+    resource = "contacts" if of_location else "company_users"
+    plan = Plan.objects.create(app=app, location_id=tenant.id, resource=resource, created_at=now)
+    ChosenVariant.objects.create(app=app, location_id=tenant.id, resource=resource, name="vips")
+    plant_export(app, tenant.id)
+    RecordKey.objects.create(location_id=tenant.id, sealed=b"sealed", created_at=now)
+    SyncRun.objects.create(plan=plan, kind="full", status="complete", due_at=now, started_at=now, finished_at=now)
+    for person in (ANN, EVE):
+        keep(app, tenant.id, resource, person["id"], person)
+        HistoryEntry.objects.create(
+            app=app,
+            location_id=tenant.id,
+            resource=resource,
+            record_id=person["id"],
+            at=now,
+            what="changed",
+            fields={"email": [None, person["email"]]},
+            source="listing",
         )
+    if of_location:
+        deal = {"id": "annsDeal3", "name": "Ann's roof", "contactId": ANN["id"]}
+        keep(app, tenant.id, "opportunities", "annsDeal3", deal)
     event = deliver(app, tenant, ANN)
     fail(event, tenant)
     schedule = Schedule.objects.create(
@@ -156,6 +161,8 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
     )
     Trigger.objects.create(schedule=schedule, event=event)
     plant_upsert(app, tenant)
+    waits = {"workflow_id": "wf1", "trigger_id": "t1", "key": "paid", "target_url": "https://x.example"}
+    TriggerSubscription.objects.create(app=app, location_id=tenant.id, subscribed_at=now, **waits)
     box = TenantOutbox.objects.create(app=app, level=tenant.user_type, tenant_id=tenant.id, created_at=now)
     OutboxRun.objects.create(outbox=box, status="complete", due_at=now, started_at=now, finished_at=now)
     Entry.objects.create(
@@ -241,6 +248,7 @@ def work(purge: Purge, turns: int = 10) -> Purge:
         rows = Purge.objects.filter(pk=purge.pk)
         rows.update(begins_at=past, due_at=past)
         rows.filter(begun_at__isnull=False).update(begun_at=past)
+        rows.update(mac=purge_mac.of(rows.get()))
         purge_run.turn(purge.pk)
     purge.refresh_from_db()
     return purge

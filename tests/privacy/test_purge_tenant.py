@@ -16,6 +16,7 @@ from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import Tenant
+from integrations.exports.models import Export, ExportChunk
 from integrations.privacy import (
     left_search,
     purge_requests,
@@ -26,7 +27,7 @@ from integrations.privacy import (
     tasks,
 )
 from integrations.privacy.models import Purge
-from integrations.sync.models import Record
+from integrations.sync.models import HistoryEntry, Plan, Record, RecordKey
 from integrations.tenants import history, lifecycle_hooks
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.webhooks.models import Event
@@ -104,7 +105,8 @@ def test_an_agency_takes_its_locations_along(planted: App) -> None:
     assert AuditEntry.objects.get(pk=purge.receipt).detail["locations"]["count"] == 2
     for tenant in (AGENCYS, ANNS, BOBS):
         assert left(tenant, *NAMES) == [], tenant
-    assert not Record.objects.exists()
+    for model in (Record, Plan, HistoryEntry, RecordKey, Export, ExportChunk):
+        assert not model.objects.exists(), f"{model.__name__}: those of the agency's own resources, too"
     assert not Company.objects.exists()
 
 

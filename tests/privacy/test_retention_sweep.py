@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import Settings
 
 from integrations.core import clock
+from integrations.core.sql import batched_deletion
 from integrations.core.tenant import Tenant
 from integrations.gateway.models import Call
 from integrations.gateway.models import Usage as ApiUsage
@@ -18,6 +21,7 @@ from integrations.gateway.stats import upkeep
 from integrations.installs.models import InstallState
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule, Trigger, Write
+from integrations.operators.models import OperatorSession
 from integrations.privacy import contact_rows, purge_requests, retention_sweep
 from integrations.sync.models import HistoryEntry
 from integrations.tenants.installation_change import InstallationChange
@@ -66,6 +70,14 @@ def test_each_kind_goes_after_its_own_days(planted: App, settings: Settings, now
     assert Call.objects.count() == ApiUsage.objects.count() == 2
 
 
+def test_sessions_that_have_expired_go(client: Client, now: datetime) -> None:
+    """A stranger makes one by each sign-in that they begin at the identity provider."""
+    client.force_login(User.objects.create_superuser("olga"))
+    assert retention_sweep.tidy(now)["sessions of operators"] == 0
+    assert retention_sweep.tidy(now + timedelta(days=15))["sessions of operators"] == 1
+    assert not OperatorSession.objects.exists()
+
+
 def test_poisoned_webhooks_stay_unless_they_have_days_of_their_own(
     planted: App, settings: Settings, now: datetime
 ) -> None:
@@ -98,3 +110,19 @@ def test_the_table_in_the_documents_has_every_setting_with_its_default() -> None
     table = dict(re.findall(r"\| `(\w+_RETENTION_DAYS)` \| (\d+) \|", (root / "docs" / "personal-data.md").read_text()))
     names = {name for name in dir(configured) if name.endswith("_RETENTION_DAYS")}
     assert table == {name: str(getattr(configured, name)) for name in names}
+
+
+def test_the_history_is_searched_no_further_than_its_oldest_rows(
+    planted: App, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its dates have no index: a search through all of it would read a hundred million rows, and find nothing."""
+    monkeypatch.setattr(batched_deletion, "BATCH", 2)
+    _, second, *others = HistoryEntry.objects.order_by("pk")
+    assert len(others) >= 1
+    HistoryEntry.objects.exclude(pk=second.pk).update(at=now - timedelta(days=92))
+    assert retention_sweep.overdue(now)["history of records"] == timedelta(days=2)
+    assert retention_sweep.tidy(now)["history of records"] == 1, "behind a young row all others are young"
+    assert list(HistoryEntry.objects.order_by("pk")) == [second, *others]
+    HistoryEntry.objects.update(at=now - timedelta(days=92))
+    assert retention_sweep.tidy(now)["history of records"] == 1 + len(others)
+    assert retention_sweep.overdue(now)["history of records"] == timedelta()

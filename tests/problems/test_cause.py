@@ -14,7 +14,7 @@ from tests.problems.conftest import NOON
 
 def failed(words: str, **fields: Any) -> str:
     values: dict[str, Any] = {"subject": "contacts", "code": "request_rejected", "tenant_id": "loc1", "row": 1}
-    return cause.of(RecordedFailure(kind=FailureKind.SYNC, words=words, at=NOON, **(values | fields))).fingerprint
+    return cause.of(RecordedFailure(kind=FailureKind.SYNC, words=words, at=NOON, **(values | fields)), None).fingerprint
 
 
 @pytest.mark.parametrize(

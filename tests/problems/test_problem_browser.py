@@ -51,7 +51,7 @@ def test_from_the_sidebar_to_the_events_that_are_processed_again(
     sign_in(page, str(live_server))
     page.locator("a[href='/admin/problems/problem/']").first.click()
     page.get_by_role("link", name="ContactCreate").first.click()
-    expect(page.get_by_role("heading", name="ContactCreate")).to_be_visible()
+    expect(page.get_by_role("heading", name="ContactCreate", exact=True)).to_be_visible()
     page.get_by_label("Mute until").fill("2126-01-01T08:30")
     page.get_by_role("button", name="Mute", exact=True).click()
     expect(page.get_by_text("Name a moment in the future, within a year.")).to_be_visible()

@@ -18,12 +18,13 @@ from integrations.console.doctor.findings import Level
 from integrations.console.tenant_page import tenant_facts
 from integrations.core import clock
 from integrations.core.models import AuditEntry, BulkAction
-from integrations.problems import decisions, failed_rows, queries
+from integrations.problems import cause, decisions, failed_rows, failure_sources, queries
 from integrations.problems.models import Problem
 from integrations.sync.models import Plan, Run
-from integrations.tenants.models import Installation
+from integrations.tenants.models import App, Installation
 from integrations.webhooks.models import Event
 from tests.console.conftest import LOCATION, OTHER
+from tests.console.conftest import second_app as second_app
 from tests.problems.conftest import MINUTE, NOON, Looks, fail_call, only, poison
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +67,7 @@ def test_the_list_shows_what_is_open_and_finds_by_words_and_tenant(operator_clie
     decisions.fix([problem], clock.now(), by="op")
     assert (listed("?state=muted"), listed("?state=fixed")) == ([], [problem])
     text = operator_client.get("/admin/").content.decode()
-    assert text.index("Problems") < text.index("Installations"), "high in the sidebar"
+    assert text.index("/admin/problems/problem/") < text.index("/admin/webhooks/event/"), "high in the sidebar"
 
 
 def test_the_page_says_who_has_it_and_links_to_the_failures(operator_client: Client, problem: Problem) -> None:
@@ -104,6 +105,42 @@ def test_the_links_of_every_kind_lead_to_the_failed_rows(operator_client: Client
     shown = [problem for problem in Problem.objects.all() if f"{LIST}{problem.pk}/change/" in text]
     assert len(shown) == tenant_facts.LATEST, "the newest are on the tenant's page, too"
     assert "All problems with it" in text
+
+
+def test_failures_of_two_apps_are_two_problems_each_with_its_app(
+    operator_client: Client, agency: Installation, second_app: App, look: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        poison(agency.app, number)
+    theirs = [poison(second_app, number) for number in range(5, 10)]
+    look()
+    first, second = Problem.objects.order_by("app_id")
+    assert ([first.app, first.count], [second.app, second.count]) == ([agency.app, 5], [second_app, 5])
+    only_words = cause.of(failure_sources.of_event(theirs[0]), first=second_app.pk)
+    assert only_words.fingerprint == first.fingerprint, "that of before problems knew their app"
+    text = operator_client.get(LIST).content.decode()
+    assert "Webhook, Northwind Sync" in text
+    assert "Webhook, Second" in text
+    listed = operator_client.get(f"{LIST}?app__id__exact={second_app.pk}").context["cl"].result_list
+    assert list(listed) == [second]
+    assert "app Second" in page(operator_client, second)
+    rows = operator_client.get(failed_rows.list_url(second)).context["cl"].result_list
+    assert {row.app_id for row in rows} == {second_app.pk}
+    monkeypatch.setattr(clock, "now", lambda: NOON + MINUTE)
+    words = [one.found for one in problem_check.new_problems()]
+    assert any("began in Second: Webhook" in one for one in words)
+    operator_client.post(f"{LIST}{second.pk}/again/")
+    assert {event.status for event in Event.objects.filter(app=second_app)} == {"pending"}
+    assert {event.status for event in Event.objects.filter(app=agency.app)} == {"poisoned"}
+
+
+def test_a_problem_of_before_apps_gets_its_app_when_it_is_seen_again(agency: Installation, look: Looks) -> None:
+    poison(agency.app, 1)
+    look()
+    Problem.objects.update(app=None)
+    poison(agency.app, 2)
+    look()
+    assert (only().app, only().count) == (agency.app, 2)
 
 
 def test_an_operator_takes_mutes_fixes_and_opens_a_problem(operator_client: Client, problem: Problem) -> None:

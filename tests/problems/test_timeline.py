@@ -20,6 +20,8 @@ from integrations.problems.timeline import beginnings, walk
 from integrations.problems.timeline.timeline_moments import Ref
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import Upsert, UpsertRow
 from integrations.webhooks.models import Event
 from tests.console.conftest import LOCATION, OTHER
 from tests.problems.conftest import MINUTE, NOON, fail_call, poison
@@ -88,7 +90,7 @@ def test_from_the_webhook_down_to_the_record(story: dict[str, Any]) -> None:
     found = walk.timeline([Ref("event", event)], NOON, lambda _: True).moments
     assert [one.what for one in found[:3]] == ["came", "attempt 1 failed", "was handled, attempt 2"]
     assert found[2].words.startswith("by sync.webhook_handlers."), "and what handled it"
-    assert found[1].words == "KeyError in tag, line 1; next try at 12:01:00"
+    assert found[1].words == "KeyError in tag, line 1; next try at 2026-11-01 12:01:00 UTC"
 
 
 def test_from_the_call_up_to_the_webhook_and_down_to_the_record(story: dict[str, Any]) -> None:
@@ -135,6 +137,92 @@ def test_syncs_and_outboxes_lead_to_their_calls(agency: Installation) -> None:
     assert f"call:{first.pk}" in reached(Ref("entry", entry.pk))
 
 
+def test_an_outbox_entry_leads_to_what_put_it_and_back(story: dict[str, Any]) -> None:
+    app = story["event"].app
+    box = TenantOutbox.objects.create(app=app, level="Location", tenant_id=LOCATION, created_at=NOON)
+    put = {"outbox": box, "entity": "e", "operation": "contacts.create-note", "lane": "events", "created_at": NOON}
+    of_event = Entry.objects.create(key="a", put_in=f"webhooks:{story['event'].pk}", **put)
+    of_job = Entry.objects.create(key="b", put_in=f"jobs:{story['job'].pk}", **put)
+    of_nobody = Entry.objects.create(key="c", **put)
+    for name, entry in (("event", of_event), ("job", of_job)):
+        ref = f"{name}:{story[name].pk}"
+        assert ref in reached(Ref("entry", entry.pk))
+        assert f"entry:{entry.pk}" in reached(Ref(name, story[name].pk))
+    assert reached(Ref("entry", of_nobody.pk)) == [f"entry:{of_nobody.pk}"]
+    assert f"entry:{of_nobody.pk}" not in reached(Ref("event", story["event"].pk))
+
+
+@pytest.fixture
+def load(story: dict[str, Any]) -> dict[str, Any]:
+    """The job's run prepared a bulk upsert: one row wrote the contact, one was refused, one answer was lost."""
+    app, run = story["event"].app, story["job"]
+    values = {
+        "app": app,
+        "level": "Location",
+        "tenant_id": LOCATION,
+        "made_by": "an app",
+        "created_at": NOON + 4 * MINUTE,
+    }
+    upsert = Upsert.objects.create(
+        operation="contacts.upsert-contact", made_in=f"jobs:{run.pk}", started_at=NOON + 5 * MINUTE, **values
+    )
+    times = {"status": "failed", "due_at": NOON, "started_at": NOON + 6 * MINUTE, "finished_at": NOON + 8 * MINUTE}
+    sending = UpsertRun.objects.create(upsert=upsert, error_code="x", error="refused", trace_id="t-9", **times)
+    sent = {"upsert": upsert, "sent_at": NOON + 6 * MINUTE, "settled_at": NOON + 7 * MINUTE}
+    written = UpsertRow.objects.create(number=1, state="done", record_id="contact8Kd9sQ", **sent)
+    refused = UpsertRow.objects.create(number=2, state="refused", error="no such field", trace_id="t-8", **sent)
+    unknown = UpsertRow.objects.create(number=3, state="unknown", error="lost", **sent)
+    UpsertRow.objects.create(upsert=upsert, number=4)
+    call = fail_call(app, at=NOON + 7 * MINUTE, run=f"upserts:{sending.pk}", path="/contacts/upsert", trace_id="t-8")
+    rows = {"written": written, "refused": refused, "unknown": unknown}
+    return {**story, "upsert": upsert, "sending": sending, "sent": call, **rows}
+
+
+def refs_of_load(load: dict[str, Any]) -> set[str]:
+    rows = {f"upsert_row:{load[name].pk}" for name in ("written", "refused", "unknown")}
+    return {f"upsert:{load['upsert'].pk}", f"upsert_run:{load['sending'].pk}", *rows}
+
+
+def test_from_the_webhook_over_the_job_to_the_bulk_upsert_and_its_records(load: dict[str, Any]) -> None:
+    found = set(reached(Ref("event", load["event"].pk)))
+    assert found >= refs_of_load(load) | {f"call:{load['sent'].pk}", f"record:{load['record'].pk}"}
+    shown = walk.timeline([Ref("upsert", load["upsert"].pk)], NOON, lambda _: True).moments
+    assert [one.words for one in shown if one.what == "was started"] == [
+        "4 rows: 1 done, 1 refused, 1 unknown, 1 waiting"
+    ]
+    ends = {one.what: one.tone for one in shown if one.ref.kind == "upsert_row" and one.what != "was sent"}
+    assert ends == {"done": "good", "refused": "bad", "unknown": "bad"}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("record", "record"), ("upsert_row", "written"), ("call", "sent")])
+def test_from_a_record_or_a_call_up_over_the_bulk_upsert_to_the_webhook(
+    load: dict[str, Any], kind: str, name: str
+) -> None:
+    found = set(reached(Ref(kind, load[name].pk)))
+    assert found >= {f"upsert:{load['upsert'].pk}", f"job:{load['job'].pk}", f"event:{load['event'].pk}"}
+
+
+def test_ids_of_bulk_upserts_begin_a_timeline_and_their_pages_lead_there(
+    operator_client: Client, load: dict[str, Any]
+) -> None:
+    assert beginnings.find("t-9") == [Ref("upsert_run", load["sending"].pk)]
+    assert set(beginnings.find("t-8")) == {Ref("call", load["sent"].pk), Ref("upsert_row", load["refused"].pk)}
+    assert Ref("upsert", load["upsert"].pk) in beginnings.find(str(load["upsert"].pk))
+    for kind, name, address in (("upsert", "upsert", "upsert"), ("upsert_row", "refused", "upsertrow")):
+        page = operator_client.get(f"/admin/upserts/{address}/{load[name].pk}/change/").content.decode()
+        assert f'{PAGE}?id={kind}%3A{load[name].pk}"' in page
+        text = operator_client.get(PAGE, {"id": f"{kind}:{load[name].pk}"}).content.decode()
+        assert f"/admin/upserts/upsertrow/{load['refused'].pk}/change/" in text
+        assert f"/admin/upserts/upsert/{load['upsert'].pk}/change/" in text
+
+
+def test_what_a_row_writes_is_not_read_for_a_timeline(load: dict[str, Any]) -> None:
+    UpsertRow.objects.filter(pk=load["unknown"].pk).update(body="sealed-canary")
+    with CaptureQueriesContext(connection) as asked:
+        walk.timeline([Ref("upsert", load["upsert"].pk)], NOON, lambda _: True)
+    assert not [one for one in asked if '"upserts_upsertrow"."body"' in one["sql"]]
+
+
 def test_any_id_begins_a_timeline(story: dict[str, Any]) -> None:
     event, run, call = story["event"], story["job"], story["call"]
     assert beginnings.find(event.webhook_id) == [Ref("event", event.pk)]
@@ -152,7 +240,7 @@ def test_the_page_shows_it_and_every_page_of_a_row_leads_there(operator_client: 
         "attempt 1 failed",
         "Job crm.tag, run",
         "Call contacts.get-contact",
-        "nobody knows whether it happened" if story["write"].settled_at else "was sent",
+        "whether it happened is unknown" if story["write"].settled_at else "was sent",
         "Record contact8Kd9sQ (contacts)",
         f"Studio {LOCATION}",
         f"/admin/gateway/call/{story['call'].pk}/change/",
@@ -168,7 +256,7 @@ def test_the_page_shows_it_and_every_page_of_a_row_leads_there(operator_client: 
     ):
         page = operator_client.get(f"/admin/{address}/{story[kind].pk}/change/").content.decode()
         if kind == "event":
-            assert "1. 2026-11-01 12:00:00: KeyError in tag, line 1; next try 12:01:00" in page
+            assert "1. 2026-11-01 12:00:00 UTC: KeyError in tag, line 1; next try 2026-11-01 12:01:00 UTC" in page
         assert f'{PAGE}?id={kind}%3A{story[kind].pk}"' in page, kind
         if kind == "call":
             assert f'href="/admin/jobs/run/{story["job"].pk}/change/"' in page, "the run that made it"
@@ -181,6 +269,17 @@ def test_a_number_that_several_rows_have_is_a_question(operator_client: Client, 
     assert "Which one?" in text
     assert "?id=event:77" in text
     assert "?id=call:77" in text
+
+
+def test_a_trace_id_is_no_number_even_with_the_digits_of_its_rows(
+    operator_client: Client, agency: Installation
+) -> None:
+    for number in (7, 8):
+        Call.objects.filter(pk=fail_call(agency.app, trace_id="trace-78").pk).update(id=number)
+    text = operator_client.get(PAGE, {"id": "trace-78"}).content.decode()
+    assert "Which one?" not in text
+    assert "/admin/gateway/call/7/change/" in text
+    assert "/admin/gateway/call/8/change/" in text
 
 
 def test_who_may_not_see_a_kind_does_not_see_it_and_texts_are_masked(story: dict[str, Any]) -> None:

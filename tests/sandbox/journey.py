@@ -35,7 +35,7 @@ class Journey:
 
     @classmethod
     def start(cls, sandbox: Embedded) -> Journey:
-        http = httpx2.Client(base_url=sandbox.url, trust_env=False)
+        http = httpx2.Client(base_url=sandbox.url, trust_env=False, verify=False)
         state = http.get("/sandbox/state").json()
         return cls(sandbox, http, next(iter(state["companies"])), list(state["locations"]))
 

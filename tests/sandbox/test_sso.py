@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -79,6 +81,16 @@ def test_the_embedding_page_frames_the_app_and_asks_for_payloads(journey: Journe
     first, second = (journey.http.get(source).json()["payload"] for _ in range(2))
     assert first != second
     assert decrypted(first, DEFAULTS.shared_secret)["activeLocation"] == journey.locations[0]
+
+
+def test_the_embedding_page_leads_to_each_account_of_the_agency(journey: Journey) -> None:
+    page = journey.http.get("/sandbox/embed", params={"src": "http://127.0.0.1:8000/shop/?a=1&b=2"}).text
+    links = [html.unescape(link) for link in re.findall(r'<a href="(/sandbox/embed[?][^"]+)"', page)]
+    shown = [journey.http.get(link).text for link in links]
+    assert ["in the agency view" in one for one in shown] == [True] + [False] * len(journey.locations)
+    for location in journey.locations:
+        assert sum(f"location={location}" in link for link in links) == 1
+    assert all('src="http://127.0.0.1:8000/shop/?a=1&amp;b=2"' in one for one in shown)
 
 
 def test_the_apps_own_page_is_the_default(journey: Journey) -> None:

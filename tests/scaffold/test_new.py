@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,22 @@ def test_a_project_needs_a_name_and_an_empty_place(
     assert "exists: choose another name" in str(new_project.main(["shop"]))
 
 
+def test_the_wheel_that_no_index_has_comes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dist").mkdir()
+    assert "make wheel" in str(new_project.main(["shop", "--wheels", "dist"]))
+    assert not (tmp_path / "shop").exists(), "nothing is made when anything is refused"
+    (tmp_path / "dist/hlapp-0.1.0-py3-none-any.whl").write_bytes(b"the wheel")
+    monkeypatch.setattr(new_project, "_version", lambda: "0.1.0")
+    assert new_project.main(["shop", "--wheels", "dist"]) == 0
+    assert (tmp_path / "shop/wheels/hlapp-0.1.0-py3-none-any.whl").read_bytes() == b"the wheel"
+    made = subprocess.run(["make", "-n", "test"], cwd=tmp_path / "shop", capture_output=True, text=True, check=True)
+    assert "--find-links wheels -r requirements.txt" in made.stdout
+    ignored = (tmp_path / "shop/.dockerignore").read_text().split()
+    assert {".hlapp/", ".venv/"} <= set(ignored), "development secrets do not get into an image"
+    assert "wheels/" in (tmp_path / "shop/Containerfile").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -74,7 +91,13 @@ def test_events_and_operations_have_to_exist() -> None:
     assert additions.listing("calendars.get-groups", "groups") == {
         "operation": "calendars.get-groups",
         "whole": ' whole="groups",',
+        "level": "",
+        "user_type": "",
     }
+    of_agency = additions.listing("snapshots.get-custom-snapshots", "snapshots")
+    assert (of_agency["level"], of_agency["user_type"]) == (" level=UserType.COMPANY,", ", UserType")
+    assert additions.listing("users.search-users", "")["level"] == ""
+    assert additions.listing("users.search-users", "", "company")["level"] == of_agency["level"]
     with pytest.raises(BadRequest):
         additions.listing("calendars.no-such", "")
     with pytest.raises(BadRequest, match="close to it: InboundMessage"):

@@ -50,6 +50,14 @@ class Process(subprocess.Popen[str]):
                 pytest.fail(f"the process said {found.strip()!r} and not {line!r}")
         pytest.fail(f"the process ended without {line!r}")
 
+    def hear_from(self, beginning: str) -> str:
+        """Wait for a line that begins so, and return the rest of it."""
+        assert self.stdout is not None
+        for found in self.stdout:
+            if found.startswith(beginning):
+                return found.removeprefix(beginning).strip()
+        pytest.fail(f"the process ended without {beginning!r}")
+
     def go_on(self, line: str = "") -> None:
         """Let it go on, with a line if it reads one."""
         assert self.stdin is not None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from tests.support.processes import free_port, running
+from tests.support.processes import Process, free_port, running
 from tests.support.waiting import wait_until
 
 _OPTIONS = "--workers 1 --log-level error"
@@ -26,9 +26,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Web:
-    """A running gunicorn."""
+    """A running gunicorn, and its process: the arbiter."""
 
     port: int
+    process: Process
 
     def get(self, path: str, **headers: str) -> Answer:
         return self._ask("GET", path, b"", headers)
@@ -59,7 +60,7 @@ def gunicorn(*, stderr: int | None = None, **environment: str) -> Iterator[Web]:
     port = free_port()
     arguments = f"hlapp.wsgi --bind 127.0.0.1:{port} {_OPTIONS}".split()
     with running("-m", "gunicorn", *arguments, stderr=stderr, **{"LOG_LEVEL": "CRITICAL", **environment}) as process:
-        web = Web(port)
+        web = Web(port, process)
         wait_until(lambda: web.answers() or process.poll() is not None)
         assert process.poll() is None, "gunicorn did not start"
         yield web

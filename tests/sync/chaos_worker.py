@@ -1,10 +1,13 @@
-"""A worker process for tests that kill it at any moment: `python -m tests.sync.chaos_worker RUN_ID`.
+"""Workers for tests that kill them at any moment: `python -m tests.sync.chaos_worker`, a prepared process.
 
-It does the run turn by turn through the real gateway, skips the waits between the turns, and says how the run ended.
+For each id of a run on its standard input it forks a worker, which says `begun` and its process id. The worker does the
+run turn by turn through the real gateway, skips the waits between the turns, and says `ended`. When it is no more,
+killed or not, the prepared process says `gone`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 
@@ -17,8 +20,20 @@ from integrations.sync import runs  # noqa: E402
 from integrations.sync.models import Run  # noqa: E402
 
 
-def main(run_id: int) -> None:
-    print("begun", flush=True)  # noqa: T201
+def main() -> None:
+    for line in sys.stdin:
+        worker = os.fork()
+        if worker == 0:
+            try:
+                _work(int(line))
+            finally:
+                os._exit(0)  # what its parent does next is not its business
+        os.waitpid(worker, 0)
+        print("gone", flush=True)  # noqa: T201
+
+
+def _work(run_id: int) -> None:
+    print("begun", os.getpid(), flush=True)  # noqa: T201
     own = Run.objects.filter(pk=run_id, status=Run.Status.RUNNING)
     while own.exists():
         # A lease of a killed worker would have run out by the time that another one gets the run.
@@ -29,4 +44,4 @@ def main(run_id: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

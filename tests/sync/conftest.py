@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.tenant import UserType
+from integrations.core.tenant import Tenant, UserType
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
+from integrations.sync.signed import plan_macs
 from integrations.tenants.models import App, Installation, Location
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, location_grant
@@ -18,6 +19,7 @@ from tests.sync.listing import Listing
 
 MOST_TURNS = 15
 LOCATION = "ve9EPM428h8vShlRW1KT"
+HERE = Tenant.location(LOCATION)
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def connect(vendor: Vendor, app: App) -> str:
 
 def start(plan: Plan, **fields: Any) -> Run:
     """A new run of the plan, due now."""
-    Plan.objects.filter(pk=plan.pk).update(due_at=clock.now(), **fields)
+    plan_macs.write(Plan.objects.filter(pk=plan.pk), due_at=clock.now(), **fields)
     plans.start_due(clock.now())
     return Run.objects.filter(plan=plan).latest("pk")
 

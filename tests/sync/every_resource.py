@@ -74,14 +74,19 @@ class SandboxVendor:
     """The sandbox over HTTP, which has the rows: its gate checks token, version and location."""
 
     location_id: str
+    company_id: str
     sandbox: Vendor
+
+    def tenant_id(self, resource: Resource) -> str:
+        """The location or the company, whichever has such records."""
+        return self.location_id if resource.kind == "location" else self.company_id
 
     def give(self, resource: Resource, rows: list[Row]) -> None:
         """Let these be all rows of the resource's listing."""
-        self.sandbox.post("/sandbox/listings", listing_of(resource, rows, self.location_id))
+        self.sandbox.post("/sandbox/listings", listing_of(resource, rows, self.tenant_id(resource)))
 
 
-def listing_of(resource: Resource, rows: list[Row], location_id: str) -> dict[str, Any]:
+def listing_of(resource: Resource, rows: list[Row], tenant_id: str) -> dict[str, Any]:
     """How the sandbox is to answer with these rows."""
     dialect = "v3" if resource.api == "v3" else "v2"
     style, operation = resource.style, catalogue(dialect).operation(resource.operation)
@@ -95,10 +100,10 @@ def listing_of(resource: Resource, rows: list[Row], location_id: str) -> dict[st
         between = (resource.windows.places, resource.windows.start, resource.windows.end)
     below = resource.below
     return {
-        "location": location_id,
+        resource.kind: tenant_id,
         "listing": f"{operation.method} {operation.path}",
         "rows": rows,
-        "items": "data" if items == "*" else items,
+        "items": "" if resource.whole == "*" else "data" if items == "*" else items,
         "total": style.total[0] if style and style.total else "",
         "parent": {below.parameter: below.named or below.parameter} if below else {},
         "between": between,

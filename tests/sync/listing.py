@@ -18,6 +18,7 @@ class Page:
     items: list[Any]
     total: int | None
     next: dict[str, Any] | None
+    asked_at: datetime | None = None
 
 
 @dataclass

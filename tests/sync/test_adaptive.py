@@ -22,7 +22,8 @@ from integrations.sync.choose.allotment import Allotment, Demand, allot
 from integrations.sync.models import AdaptiveChoice, Plan, Run
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
-from tests.sync.conftest import LOCATION, run_once
+from tests.support.signed import sign
+from tests.sync.conftest import HERE, LOCATION, run_once
 from tests.sync.listing import of
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -172,9 +173,10 @@ def test_where_too_many_webhooks_came_their_rate_is_that_of_the_latest(
 
 def test_who_chose_an_interval_keeps_it_and_visits_have_their_own_calls(app: App, plan: Plan) -> None:
     more = other_plans(app, 2)
-    resource_choices.set_interval(app, ["contacts"], HOUR, clock.now(), location_id=LOCATION)
+    resource_choices.set_interval(app, ["contacts"], HOUR, clock.now(), tenant=HERE)
     Plan.objects.create(app=app, location_id=LOCATION, resource="notes", created_at=clock.now())
     Plan.objects.filter(pk=more[1].pk).update(enabled=False)
+    sign(Plan)
     assert rates(app).keys() == {more[0].pk}
 
 
@@ -210,11 +212,13 @@ def test_the_workers_set_intervals_and_the_next_run_follows_them(app: App, plan:
 def test_a_shorter_interval_counts_at_once_and_off_gives_the_usual_one_back(app: App, plan: Plan) -> None:
     now = clock.now()
     Plan.objects.filter(pk=plan.pk).update(due_at=now + 20 * HOUR, adapted_every=DAY)
+    sign(Plan)
     choose(app, calls=1_000_000)
     adaptive_intervals.adapt(app.pk)
     plan.refresh_from_db()
     assert (plan.adapted_every, plan.due_at) == (5 * MINUTE, now + 20 * HOUR - DAY + 5 * MINUTE)
     Plan.objects.filter(pk=plan.pk).update(due_at=now + 20 * HOUR, adapted_every=DAY)
+    sign(Plan)
     choose(app, enabled=False)
     plan.refresh_from_db()
     assert plan.adapted_every is None
@@ -270,7 +274,7 @@ def test_the_command_estimates_chooses_and_ends_it(app: App, plan: Plan) -> None
     said = next(one for one in offers.offers(app) if one.resource == "contacts")
     assert said.adapted is not None
     assert said.estimate.calls_a_day <= 50
-    mine = next(one for one in offers.offers(app, LOCATION) if one.resource == "contacts")
+    mine = next(one for one in offers.offers(app, HERE) if one.resource == "contacts")
     assert mine.estimate.calls_a_day == said.estimate.calls_a_day
     out = StringIO()
     call_command("sync", "resources", "--app", app.client_id, stdout=out)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -18,7 +21,7 @@ from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App
 from tests.plugin.vendor import SCOPES, Vendor, make_app, run_vendor
-from tests.support.processes import running
+from tests.support.processes import Process, running
 from tests.sync.conftest import connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -85,16 +88,29 @@ def run(plan: Plan, *, full: bool) -> Run:
     return Run.objects.filter(plan=plan).latest("pk")
 
 
-def finish(started: Run) -> Run:
-    with running("-m", "tests.sync.chaos_worker", str(started.pk)) as worker:
-        worker.hear("ended", among_others=True)
+@pytest.fixture
+def workers() -> Iterator[Process]:
+    with running("-m", "tests.sync.chaos_worker") as workers:
+        yield workers
+
+
+def begin(workers: Process, run: Run) -> int:
+    """Let a worker begin the run; its process id."""
+    workers.go_on(str(run.pk))
+    return int(workers.hear_from("begun "))
+
+
+def finish(workers: Process, started: Run) -> Run:
+    begin(workers, started)
+    workers.hear("ended", among_others=True)
+    workers.hear("gone", among_others=True)
     started.refresh_from_db()
     return started
 
 
-def test_no_record_that_exists_is_ever_deleted(vendor: Vendor, plan: Plan) -> None:
+def test_no_record_that_exists_is_ever_deleted(vendor: Vendor, plan: Plan, workers: Process) -> None:
     dice = random.Random(3)
-    assert finish(run(plan, full=True)).status == "complete"
+    assert finish(workers, run(plan, full=True)).status == "complete"
     assert copy() == truth(plan)
     deleted = 0
     for _ in range(3):
@@ -103,18 +119,19 @@ def test_no_record_that_exists_is_ever_deleted(vendor: Vendor, plan: Plan) -> No
             vendor.post("/sandbox/faults", rule)
         disturbed = run(plan, full=True)
         for _ in range(3):
-            with running("-m", "tests.sync.chaos_worker", str(disturbed.pk)) as worker:
-                worker.hear("begun", among_others=True)
-                disturb(vendor, plan, dice)
-                time.sleep(dice.uniform(0.05, 1.0))  # the moment of the kill is part of the chaos
-                worker.die()
-        ended = finish(disturbed)
+            worker = begin(workers, disturbed)
+            disturb(vendor, plan, dice)
+            time.sleep(dice.uniform(0.05, 1.0))  # the moment of the kill is part of the chaos
+            with suppress(ProcessLookupError):  # it was faster
+                os.kill(worker, signal.SIGKILL)
+            workers.hear("gone", among_others=True)
+        ended = finish(workers, disturbed)
         be_honest(vendor)
         exists = truth(plan)
         wrong = set(Record.objects.exclude(deleted_at=None).values_list("record_id", flat=True)) & set(exists)
         assert wrong == set(), (ended.status, ended.error)
 
-        after = finish(run(plan, full=False))
+        after = finish(workers, run(plan, full=False))
         assert (after.status, after.error_code) in (("complete", ""), ("complete", "incomplete"))
         assert copy() == exists
         deleted += Record.objects.exclude(deleted_at=None).count()

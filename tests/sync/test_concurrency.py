@@ -16,6 +16,7 @@ from integrations.sync.models import Plan, Record, Run
 from integrations.sync.records import Placed
 from integrations.sync.resources import Change
 from integrations.webhooks.models import Event
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,6 +107,7 @@ def test_the_end_of_a_run_and_events_do_not_deadlock(plan: Plan) -> None:
 
 def test_a_due_plan_is_started_once(plan: Plan) -> None:
     Plan.objects.update(due_at=clock.now())
+    sign(Plan)
     started = at_once(*[lambda: plans.start_due(clock.now())] * 4)
     assert sum(started) == 1
     assert Run.objects.count() == 1

@@ -17,6 +17,7 @@ from integrations.highlevel.catalogue.remarks import remarks
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
 from integrations.sync import listing
 from integrations.sync.resources import DEFAULTS, RESOURCES
+from integrations.sync.resources.in_api1 import API_1
 from integrations.tenants.models import App
 
 ROOT = Path(__file__).resolve().parents[2] / "integrations"
@@ -73,19 +74,30 @@ def test_each_resource_asks_for_what_the_dialect_takes(dialect: DialectName) -> 
         prepared = prepare(operation, params, body, tenant=tenant)
         assert remarks(operation, params, body, tenant=tenant, dialect=dialect) == [], one.name
         assert prepared.version == operation.version
-        assert not operation.kinds or one.scopes in operation.scopes("location"), one.name
+        assert not operation.kinds or one.scopes in operation.scopes(one.kind), one.name
         if one.single is not None:
             single = catalogue(dialect).operation(one.single.operation)
             prepare(single, {**one.single.others, one.single.parameter: "x"}, tenant=tenant)
 
 
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_api_1_lists_each_default_resource_in_full(name: str) -> None:
+def test_api_1_lists_each_default_resource_and_the_short_lists() -> None:
+    listed = {name for name, resource in RESOURCES.items() if resource.on("1.0") is not None}
+    assert listed == set(API_1) > set(DEFAULTS)
+    assert listed - set(DEFAULTS) == {
+        *("custom_fields", "custom_values", "tags"),
+        *("campaigns", "workflows", "forms", "surveys"),
+    }
+
+
+@pytest.mark.parametrize("name", API_1)
+def test_api_1_lists_a_resource_in_full(name: str) -> None:
     here = RESOURCES[name].on("1.0")
     assert here is not None
     assert here.operation.startswith("GET /")
     assert here.since is None
     assert here.request("loc", None).params == {}
+    chosen = sorted(one.parameter for one in RESOURCES[name].filters)
+    assert here.narrowed(dict.fromkeys(chosen, "x")).cannot_filter == tuple(chosen)
 
 
 def test_a_listing_below_another_is_read_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

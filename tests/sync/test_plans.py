@@ -14,6 +14,7 @@ from integrations.core.tenant import UserType
 from integrations.sync import pace, plans, records, runs, tasks
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Installation
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, alive, run_once, start
 from tests.sync.listing import of
 
@@ -65,6 +66,7 @@ def test_what_is_not_installed_gets_no_plans(installation: Installation) -> None
 def test_due_plans_are_started_once(plan: Plan) -> None:
     now = clock.now()
     Plan.objects.update(due_at=now)
+    sign(Plan)
     assert plans.start_due(now - timedelta(seconds=1)) == 0
     assert [plans.start_due(now), plans.start_due(now)] == [1, 0]
     plan.refresh_from_db()
@@ -73,6 +75,7 @@ def test_due_plans_are_started_once(plan: Plan) -> None:
 
 def test_a_disabled_plan_rests(plan: Plan) -> None:
     Plan.objects.update(due_at=clock.now(), enabled=False)
+    sign(Plan)
     assert plans.start_due(clock.now()) == 0
     assert plans.request_runs(Plan.objects.all(), clock.now(), full=True) == []
 
@@ -111,7 +114,7 @@ def test_the_kind_of_a_run(plan: Plan) -> None:
     assert run_once(plan, listing, full_due_at=clock.now()).kind == "full"
     plan.refresh_from_db()
     assert plan.full_due_at is not None
-    assert plan.full_due_at > clock.now() + timedelta(hours=19)
+    assert plan.full_due_at > clock.now() + timedelta(hours=11)
 
 
 def test_a_cancelled_run_comes_again_later(plan: Plan) -> None:

@@ -26,6 +26,7 @@ from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
 from tests.support.passed_time import time_passes
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, alive, run_once, start, to_the_end, wake
 from tests.sync.listing import Listing, Page, of
 
@@ -283,6 +284,7 @@ def test_a_page_that_is_its_own_successor_ends_in_failure(plan: Plan) -> None:
 
 def test_a_resource_that_is_no_more_fails_its_run(plan: Plan) -> None:
     Plan.objects.filter(pk=plan.pk).update(resource="faxes")
+    sign(Plan)
     assert run_once(plan, of(1)).status == Status.FAILED
 
 

@@ -14,6 +14,7 @@ from integrations.sync import runs, tasks
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
 from tests.plugin.dispatch import send_due
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, start
 
 Sent = list[tuple[str, dict[str, Any]]]
@@ -62,6 +63,7 @@ def test_what_is_due_is_started_and_sent_and_so_is_what_was_left(plan: Plan, at:
     Run.objects.update(lease_owner="queued", lease_until=now - timedelta(minutes=2))
     due = Plan.objects.create(app=plan.app, location_id="other", resource="contacts", due_at=now, created_at=now)
     Plan.objects.filter(pk=due.pk).update(due_at=now - timedelta(minutes=2))
+    sign(Plan)
     assert [send_due("sync runs") for _ in range(2)] == [2, 0]
     started = Run.objects.get(plan=due)
     assert set(Run.objects.filter(lease_owner="queued").values_list("pk", flat=True)) == {left.pk, started.pk}

@@ -64,7 +64,7 @@ def test_only_parents_that_changed_are_visited(app: App, vendor: AnyVendor) -> N
     assert (run.kind, run.pages, run.seen) == ("full", 3, 3)
     assert alive(resource="notes") == {NOTES.record_id(note(number)) for number in range(3)}
     assert plan().synced_at is not None
-    assert plan().full_due_at > clock.now() + pace.VISIT_ALL_EVERY * 0.7
+    assert plan().full_due_at > clock.now() + pace.VISIT_ALL_EVERY * 0.45
 
     place(app, "c1", clock.now() - timedelta(hours=1))
     run = visit(app)

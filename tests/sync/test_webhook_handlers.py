@@ -16,6 +16,7 @@ from integrations.sync.resources.dates import iso
 from integrations.tenants.models import Company, Location
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION, alive, run_once
 from tests.sync.listing import of
 
@@ -157,6 +158,7 @@ def test_a_contact_deleted_while_its_page_is_on_the_way_stays_deleted(plan: Plan
 
 def test_an_opportunity_calls_its_creation_by_the_listings_name(plan: Plan) -> None:
     Plan.objects.update(resource="opportunities")
+    sign(Plan)
     send(plan, OPPORTUNITY)
     payload = stored("wWhVuzqpRuOA1ZVWi4FC").payload
     assert payload["createdAt"] == "2021-11-26T12:41:02.193Z"
@@ -220,6 +222,7 @@ def test_events_about_no_synced_record_change_nothing(plan: Plan, fields: dict[s
 
 def test_a_disabled_plan_gets_no_changes(plan: Plan) -> None:
     Plan.objects.update(enabled=False)
+    sign(Plan)
     send(plan, CONTACT)
     assert not Record.objects.exists()
 

@@ -9,13 +9,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from integrations.backups.scratch_database import scratch_database
 from integrations.core import clock
 from integrations.core.tenant import UserType
 from integrations.tenants import marketplace
 from integrations.tenants.models import Installation
 
 Status = Installation.Status
-BEFORE = ("tenants", "0002_lost_client_secret")
+BEFORE, AFTER = ("tenants", "0002_lost_client_secret"), ("tenants", "0005_installation_facts")
 
 
 def make(status: Status, **fields: Any) -> Installation:
@@ -83,29 +84,26 @@ def test_the_database_refuses_states_that_exclude_each_other(status: Status, fie
 @pytest.mark.django_db(transaction=True)
 def test_the_migration_repairs_rows_that_contradict_themselves() -> None:
     now = clock.now()
-    app = marketplace.default()
-    try:
-        before = MigrationExecutor(connection)
-        before.migrate([BEFORE])
-        rows = before.loader.project_state(BEFORE).apps.get_model("tenants", "Installation").objects
+    with scratch_database():
+        migrated = MigrationExecutor(connection).migrate([BEFORE]).apps
+        app = migrated.get_model("tenants", "App").objects.create(name="Ours", created_at=now)
 
         def make(status: Status, **fields: Any) -> None:
             moments = {"status_at": now, "created_at": now}
-            rows.create(app_id=app.pk, user_type="Location", status=status, origin="app", **moments, **fields)
+            values = {"app_id": app.pk, "user_type": "Location", "status": status, "origin": "app"}
+            migrated.get_model("tenants", "Installation").objects.create(**values | moments | fields)
 
         make(Status.UNINSTALLED, resource_id="ended", claimed_at=now, claimed_by="op", reconcile_due_at=now)
         make(Status.INSTALLED, resource_id="by nobody", claimed_at=now)
         make(Status.INSTALLED, resource_id="never", claimed_by="op")
         make(Status.INSTALLED, resource_id="sound", claimed_at=now, claimed_by="op", reconcile_due_at=now)
-    finally:
-        after = MigrationExecutor(connection)
-        after.migrate(after.loader.graph.leaf_nodes())  # of all rooms: those that depend on it went back, too
-    rows = Installation.objects.values_list("resource_id", "claimed_at", "claimed_by", "reconcile_due_at")
+        after = MigrationExecutor(connection).migrate([AFTER]).apps.get_model("tenants", "Installation").objects
+        rows = list(after.values_list("resource_id", "claimed_at", "claimed_by", "reconcile_due_at"))
+        confirmed = list(after.values_list("status", "confirmed_at", "changed_at").distinct())
     assert set(rows) == {
         ("ended", None, "", None),
         ("by nobody", now, "unknown", None),
         ("never", None, "", None),
         ("sound", now, "op", now),
     }
-    confirmed = Installation.objects.values_list("status", "confirmed_at", "changed_at").distinct()
     assert set(confirmed) == {(Status.UNINSTALLED, None, now), (Status.INSTALLED, now, now)}

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.tenants import history, lifecycle_hooks
+from integrations.tenants import change_mac, history, lifecycle_hooks
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Company, Installation
+from integrations.vault import signed_tables
 from tests.plugin.dispatch import send_due
+from tests.support.forging import Attacks, copied, each
+from tests.support.signed import transition
 from tests.sync.conftest import app as app
 from tests.sync.conftest import installation as installation
 
@@ -130,3 +133,32 @@ def test_the_dispatcher_sends_changes(installation: Installation, clean_redis: A
     lifecycle_hooks.on("installed")(lambda change: None)
     record(installation, What.INSTALLED)
     assert (send_due("changes of installations"), send_due("changes of installations")) == (1, 0)
+
+
+def test_a_change_that_is_written_calls_no_function(installation: Installation) -> None:
+    seen: list[Any] = []
+    lifecycle_hooks.on("installed", "uninstalled")(lambda change: seen.append((change.what, change.new)))
+    (change,) = record(installation, What.INSTALLED)
+    mine = InstallationChange.objects.filter(pk=change.pk)
+    attacks: Attacks = {
+        "inserted": lambda: (copied("tenants_installationchange", change.pk, what="'uninstalled'"), mine.delete()),
+        "another kind": lambda: mine.update(what=What.UNINSTALLED),
+        "another value": lambda: mine.update(new="theirs"),
+        "another moment": lambda: mine.update(at=clock.now()),
+        "another generation": lambda: mine.update(generation=7),
+        "no MAC": lambda: mine.update(mac=None),
+    }
+    for name in each(attacks):
+        deliver_due()
+        held = InstallationChange.objects.get()
+        assert (seen, held.due_at, held.error) == ([], None, change_mac.NOT_OURS), name
+        assert lifecycle_hooks.call_again(InstallationChange.objects.all()) == [held.pk], name
+        deliver_due()
+        assert seen == [], name
+        assert signed_tables.misfits() == {"tenants.InstallationChange": 1}, name
+        assert signed_tables.discard("tenants.InstallationChange", [held.pk], actor="ann") == [held.pk], name
+        assert signed_tables.misfits() == {}, name
+    transition(clock.now() + timedelta(hours=1))
+    mine.update(mac=None)
+    deliver_due()
+    assert seen == [("installed", None)], "one of the release before"

@@ -1,6 +1,7 @@
-"""`python -m tests.tokens.outage DIRECTORY STORY`: a refresh while servers that are really there really go away.
+"""`python -m tests.tokens.outage DIRECTORY`: refreshes while servers that are really there really go away.
 
-It runs servers of its own below the directory, so that stopping them harms no other test. Prints one line of JSON.
+It runs servers of its own below the directory, so that stopping them harms no other test. Each story has a location of
+its own. Prints one line of JSON: what each story found.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.plugin import environment
 
 
 class Stage:
-    """One location at a vendor, the servers, and what a story does with them."""
+    """The servers, and what a story does with them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -56,39 +57,41 @@ def main() -> None:
     try:
         django.setup()
         import_module("django.core.management").call_command("migrate", verbosity=0)
-        result = STORIES[sys.argv[2]](stage)
+        found = _tell_all(stage)
     finally:
         stage.stop()
-    sys.stdout.write(json.dumps(result))
+    sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # what is left are pools that would wait for servers which are gone
 
 
-def _world() -> tuple[Any, Any, Any]:
-    """The vendor (running on, as a generator), the row, and the refreshing module."""
+def _tell_all(stage: Stage) -> dict[str, Any]:
     plugin = import_module("tests.plugin.vendor")
     store, clock = import_module("integrations.tokens.store"), import_module("integrations.core.clock")
-    running = plugin.run_vendor()
+    running = plugin.run_vendor(locations=len(STORIES))
     vendor = next(running)
-    app = plugin.make_app(vendor)
-    grant = plugin.location_grant(vendor, app, vendor.locations[0])
-    row = store.save_grant(store.location(app, str(grant.location_id)), grant, now=clock.now())
-    return running, row, import_module("integrations.tokens.refresh.claim_call_swap")
+    app, found = plugin.make_app(vendor), {}
+    for story, location in zip(STORIES, vendor.locations, strict=True):
+        grant = plugin.location_grant(vendor, app, location)
+        row = store.save_grant(store.location(app, str(grant.location_id)), grant, now=clock.now())
+        found[story.__name__] = story(stage, row)
+    threading.Thread(target=lambda: next(running, None), daemon=True).start()
+    return found
 
 
-def database_lost_after_the_answer(stage: Stage) -> dict[str, Any]:
-    return _lost_at("answered", stage.stop_database, stage.start_database)
+def database_lost_after_the_answer(stage: Stage, row: Any) -> dict[str, Any]:
+    return _lost_at(row, "answered", stage.stop_database, stage.start_database)
 
 
-def database_lost_before_the_call(stage: Stage) -> dict[str, Any]:
-    return _lost_at("before", stage.stop_database, stage.start_database)
+def database_lost_before_the_call(stage: Stage, row: Any) -> dict[str, Any]:
+    return _lost_at(row, "before", stage.stop_database, stage.start_database)
 
 
-def redis_lost_in_between(stage: Stage) -> dict[str, Any]:
-    return _lost_at("claimed", stage.stop_redis, stage.start_redis)
+def redis_lost_in_between(stage: Stage, row: Any) -> dict[str, Any]:
+    return _lost_at(row, "claimed", stage.stop_redis, stage.start_redis)
 
 
-def both_lost_after_the_answer(stage: Stage) -> dict[str, Any]:
+def both_lost_after_the_answer(stage: Stage, row: Any) -> dict[str, Any]:
     def stop() -> None:
         stage.stop_redis()
         stage.stop_database()
@@ -97,11 +100,11 @@ def both_lost_after_the_answer(stage: Stage) -> dict[str, Any]:
         stage.start_database()
         stage.start_redis()
 
-    return _lost_at("answered", stop, start)
+    return _lost_at(row, "answered", stop, start)
 
 
-def _lost_at(step: str, stop: Callable[[], None], start: Callable[[], None]) -> dict[str, Any]:
-    running, row, refreshing = _world()
+def _lost_at(row: Any, step: str, stop: Callable[[], None], start: Callable[[], None]) -> dict[str, Any]:
+    refreshing = import_module("integrations.tokens.refresh.claim_call_swap")
     tasks, rows = import_module("integrations.tokens.tasks"), import_module("integrations.tokens.models").Credential
     steps = import_module("tests.tokens.steps")
     with steps.watched(lambda name: stop() if name == step else None):
@@ -119,7 +122,6 @@ def _lost_at(step: str, stop: Callable[[], None], start: Callable[[], None]) -> 
     standing = rows.objects.get(pk=row.pk)
     again = _attempt(refreshing, row.pk)
     left = len(list(Path(os.environ["SPOOL_DIR"]).rglob("pair-*")))
-    threading.Thread(target=lambda: next(running, None), daemon=True).start()
     return {
         "raised": raised,
         "spooled": spooled,
@@ -138,15 +140,12 @@ def _attempt(refreshing: Any, credential_id: int) -> str:
     return "done"
 
 
-STORIES: dict[str, Callable[[Stage], dict[str, Any]]] = {
-    story.__name__: story
-    for story in (
-        database_lost_after_the_answer,
-        database_lost_before_the_call,
-        redis_lost_in_between,
-        both_lost_after_the_answer,
-    )
-}
+STORIES: tuple[Callable[[Stage, Any], dict[str, Any]], ...] = (
+    database_lost_after_the_answer,
+    database_lost_before_the_call,
+    both_lost_after_the_answer,
+    redis_lost_in_between,
+)
 
 
 if __name__ == "__main__":

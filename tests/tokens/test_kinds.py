@@ -87,7 +87,8 @@ def aged(row: Credential) -> None:
     ("text", "kind", "said"),
     [
         ("", Kind.KEY, "nothing was pasted"),
-        ("  \n ", Kind.PRIVATE, "nothing was pasted"),
+        ("  \n ", Kind.PRIVATE, "nothing was pasted: copy it from HighLevel, Settings > Private Integrations"),
+        ("undefined", Kind.PRIVATE, "'undefined' is no token: copy it from HighLevel, Settings > Private"),
         ("undefined", Kind.KEY, "no key yet.*five hours"),
         ('"null"', Kind.KEY, "no key yet"),
         ("eyJhbGciOi JIUzI1", Kind.KEY, "spaces"),

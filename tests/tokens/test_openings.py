@@ -41,6 +41,7 @@ OPENINGS = {
     # No tokens: the app's own secrets.
     "tenants/marketplace.py identity: unseal": "the client secret, for a call of OAuth's",
     "tenants/marketplace.py shared_secret: unseal": "the secret of the page SSO",
+    "modules/module_keys.py _opened: unseal": "a key for modules, to compare it, or shown: module_key.shown",
     # No tokens: what a failed call sent, without secrets.
     "gateway/stats/sent_request.py opened: unseal": "for an operator who makes the call again in the call explorer",
     # No tokens: keys and digests of our own.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,12 +22,13 @@ from integrations.core.errors import InstallPending, StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.installs import complete
 from integrations.quota import sealed_hash
+from integrations.quota.permits import scripts
 from integrations.tenants.models import App, Installation
 from integrations.tokens import seals
 from integrations.tokens.models import Credential, SpentName
 from integrations.tokens.refresh import commit
 from integrations.tokens.refresh.claim_call_swap import refresh
-from integrations.tokens.spool import serialization, spool
+from integrations.tokens.spool import inspection, serialization, spool, tenant_entries
 from integrations.tokens.spool.vault_adapter import Spool
 from integrations.vault import keys
 from integrations.vault.seal import resealed, seal
@@ -195,3 +196,44 @@ def test_a_changed_address_does_not_get_the_spooled_pair(pair: str, location: Cr
     drain()
     assert Credential.objects.get(pk=location.pk).generation == location.generation
     assert sealed_hash.items("spool-aside").keys() == {pair}
+
+
+def test_a_name_that_is_chosen_in_redis_is_no_file_of_ours(
+    pair: str, location: Credential, spool_directory: Path
+) -> None:
+    """Each name is used in every backend: an entry of a tenant that is purged, or one that is set aside."""
+    victim, text = spool_directory.parent / "audit-heads.jsonl", sealed_hash.items("spool")[pair]
+    victim.write_text("kept")
+    (spool_directory / "pair-folder").mkdir()
+    for name in (str(victim), f"../{victim.name}", f"pair-folder/../../{victim.name}", "pair-\0", "."):
+        sealed_hash.put("spool", name, text)
+    drain()
+    assert victim.read_text() == "kept"
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+    assert tenant_entries.remove([location.tenant]) >= 3
+    assert victim.read_text() == "kept"
+    assert sealed_hash.items("spool") == sealed_hash.items("spool-aside") == {}
+
+
+ODD_TEXTS = {
+    "deep": b"[" * 200_000,
+    "a list": b"[1]",
+    "endless": b'{"bound": {"owner": ["a"], "field": "f", "generation": Infinity}}',
+    "no zone": b'{"at": "2026-01-01T00:00:00", "grant": "", "facts": {}}',
+    "no text": b'{"bound": {"owner": ["\\ud800", "\\u0000"], "field": "f", "generation": 1}}',
+}
+
+
+def test_what_somebody_puts_into_redis_hides_no_entry(pair: str, location: Credential) -> None:
+    good = json.loads(sealed_hash.items("spool")[pair])
+    for number, text in enumerate(ODD_TEXTS.values()):
+        sealed_hash.put("spool", f"install-{number}", text)
+        with suppress(ValueError, RecursionError, TypeError):  # once more, with all else as it should be
+            sealed_hash.put("spool", f"pair-0{number}", json.dumps(good | json.loads(text)).encode())
+    scripts.client().hset(sealed_hash.key("spool"), b"\xff\xfe", b"{}")
+    assert pair in [entry.name for entry in inspection.look().entries if entry.facts.get("credential")]
+    assert pair in tenant_entries.names([location.tenant])
+    assert pair in {value.name for value in Spool().values() if value.binding is not None}
+    drain()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+    assert pair not in sealed_hash.items("spool")

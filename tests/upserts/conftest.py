@@ -14,7 +14,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.sync import records
 from integrations.sync.models import Plan
 from integrations.tenants.models import App
-from integrations.upserts import bulk_upsert, row_states, runs
+from integrations.upserts import bulk_upsert, look_up, runs
 from integrations.upserts.models import Run, Upsert, UpsertRow
 from tests.jobs.conftest import app as app
 from tests.jobs.conftest import location as location
@@ -95,7 +95,7 @@ def people(*names: str) -> list[dict[str, Any]]:
 
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer can come any more."""
-    monkeypatch.setattr(row_states, "ANSWER_LOST_AFTER", timedelta(0))
+    monkeypatch.setattr(look_up, "ANSWER_LOST_AFTER", timedelta(0))
 
 
 def expire_lease(upsert: int) -> None:

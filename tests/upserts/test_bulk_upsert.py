@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
+from integrations.core.runs import current_run
+from integrations.jobs.models import Run as JobRun
+from integrations.jobs.models import Schedule
 from integrations.tenants.models import Installation
 from integrations.upserts import bulk_upsert, runs
 from integrations.upserts.models import Upsert, UpsertRow
@@ -22,6 +26,18 @@ pytestmark = pytest.mark.django_db
 
 def of_row(upsert: int, number: int) -> RowResult:
     return next(one for one in bulk_upsert.results(upsert) if one.row == number)
+
+
+def test_one_that_a_job_prepares_names_the_run(loader: Loader) -> None:
+    now = clock.now()
+    schedule = Schedule.objects.create(
+        app=loader.app, job="a.job", level="Location", tenant_id=loader.location, created_at=now
+    )
+    run = JobRun.objects.create(schedule=schedule, due_at=now, started_at=now)
+    with current_run.working_on(run):
+        prepared = loader.prepare(people("ann"))
+    assert Upsert.objects.get(pk=prepared).made_in == f"jobs:{run.pk}"
+    assert Upsert.objects.get(pk=loader.prepare(people("ann"))).made_in == "", "a page or a command"
 
 
 def test_a_file_is_priced_then_sent_and_has_a_result_for_each_row(loader: Loader, tmp_path: Path) -> None:
@@ -66,8 +82,12 @@ def test_a_file_is_priced_then_sent_and_has_a_result_for_each_row(loader: Loader
     ]
     assert (results[0].id, results[2].id) == (known["id"], made["id"])
     assert results[2].trace_id
-    table = list(csv.DictReader("".join(bulk_upsert.result_csv(upsert)).splitlines()))
+    formulas = ["=1", " =1", "＝1", "\n=1"]
+    for number, text in enumerate(formulas, start=1):
+        UpsertRow.objects.filter(upsert=upsert, number=number).update(vendor_message=text)
+    table = list(csv.DictReader(io.StringIO("".join(bulk_upsert.result_csv(upsert)), newline="")))
     assert [row["outcome"] for row in table] == [one.outcome for one in results]
+    assert [row["vendor_said"] for row in table[:4]] == [f"'{text}" for text in formulas]
     progress = bulk_upsert.progress(upsert)
     assert (progress.status, progress.rows, progress.done, progress.settled) == ("complete", 5, 2, 5)
     assert not UpsertRow.objects.exclude(body="").exists(), "what is settled is not kept"
@@ -93,6 +113,21 @@ def test_json_lines_and_objects_and_an_update_by_id(loader: Loader, tmp_path: Pa
     from_objects = loader.start(given, columns={"email": "email"})
     loader.finish(from_objects)
     assert states(from_objects) == ["done", "invalid"]
+
+
+def test_a_row_that_is_nested_deeply_is_a_row_that_cannot_be_sent(loader: Loader, tmp_path: Path) -> None:
+    lines = tmp_path / "rows.jsonl"
+    depths = (300, 600, 900, 100_000)
+    deep = [f'{{"email": "d{depth}@bulk.example", "custom": {"[" * depth}{"]" * depth}}}' for depth in depths]
+    lines.write_text("\n".join([*deep, '{"email": "flat@bulk.example"}']))
+    assert states(loader.prepare(lines))[-2:] == ["invalid", "waiting"]
+    table = tmp_path / "rows.csv"
+    table.write_text(f"email,{'a.' * 5_000}b\nd@bulk.example,1\nflat@bulk.example,\n")
+    assert states(loader.prepare(table)) == ["invalid", "waiting"]
+    nested: list[Any] = []
+    for _ in range(5_000):
+        nested = [nested]
+    assert states(loader.prepare([{"email": "o@bulk.example", "custom": nested}])) == ["invalid"]
 
 
 def test_a_refusal_is_a_result_and_stops_no_other_row(loader: Loader) -> None:

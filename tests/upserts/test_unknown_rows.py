@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
-from integrations.upserts import bulk_upsert, restored_rows, row_states, runs
+from integrations.upserts import bulk_upsert, restored_rows, runs
 from integrations.upserts.models import Upsert, UpsertRow
+from integrations.upserts.row_queryset import UpsertRowQuerySet
 from tests.upserts.conftest import PATH, Loader, expire_lease, later, people, phases, states
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +51,7 @@ def test_a_lost_answer_is_looked_up_and_decides_itself(
 def test_a_killed_worker_leaves_a_row_that_the_next_turn_finds(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     upsert = loader.start(people("a", "b"))
     with monkeypatch.context() as patched:
-        patched.setattr(row_states, "done", die)
+        patched.setattr(UpsertRowQuerySet, "done", die)
         with pytest.raises(Killed):
             loader.turn(upsert)
     assert states(upsert) == ["sent", "waiting"]
@@ -87,7 +89,7 @@ def test_a_row_that_never_takes_effect_is_given_up(loader: Loader, monkeypatch: 
 def test_a_restore_stops_it_and_sends_nothing_twice(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     upsert = loader.start(people("a", "b"))
     with monkeypatch.context() as patched:
-        patched.setattr(row_states, "done", die)
+        patched.setattr(UpsertRowQuerySet, "done", die)
         with pytest.raises(Killed):
             loader.turn(upsert)
     creation = loader.start(people("c"), "contacts.create-contact")
@@ -100,6 +102,15 @@ def test_a_restore_stops_it_and_sends_nothing_twice(loader: Loader, monkeypatch:
     later(monkeypatch)
     bulk_upsert.resume(upsert)
     assert (loader.finish(upsert).status, states(upsert), loader.sent()) == ("complete", ["done", "done"], 2)
+
+
+def test_the_page_says_of_a_draft_that_does_not_open_why_it_has_no_price(loader: Loader, admin_client: Client) -> None:
+    draft = loader.prepare(people("a"))
+    Upsert.objects.filter(pk=draft).update(sealed=b"theirs")
+    form = {"action": "price_again", "_selected_action": [draft]}
+    answer = admin_client.post("/admin/upserts/upsert/", form, follow=True)
+    assert answer.status_code == 200
+    assert [str(one) for one in answer.context["messages"]], "in words"
 
 
 def test_what_is_written_into_the_database_is_never_sent(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:

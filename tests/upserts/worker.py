@@ -11,19 +11,20 @@ import django
 
 django.setup()
 
-from integrations.upserts import row_states, runs  # noqa: E402 - models need Django first
+from integrations.upserts import runs  # noqa: E402 - models need Django first
+from integrations.upserts.row_queryset import UpsertRowQuerySet  # noqa: E402
 
-done = row_states.done
+done = UpsertRowQuerySet.done
 
 
-def asked(row: Any, *arguments: Any, **fields: Any) -> None:
+def asked(rows: Any, *arguments: Any, **fields: Any) -> int:
     """Ask before the row is settled."""
-    print(f"answered {row.number}", flush=True)  # noqa: T201
+    print(f"answered {rows.get().number}", flush=True)  # noqa: T201
     sys.stdin.readline()
-    done(row, *arguments, **fields)
+    return done(rows, *arguments, **fields)
 
 
 if __name__ == "__main__":
-    row_states.done = asked
+    UpsertRowQuerySet.done = asked
     runs.advance(int(sys.argv[1]))
     print("done", flush=True)  # noqa: T201

@@ -18,7 +18,7 @@ from integrations.tenants.models import App
 from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
 from integrations.vault import key_checks, keys
-from integrations.vault.models import RowMacKey
+from integrations.vault.models import KeyCheckValue, RowMacKey
 from tests.support import processes
 from tests.support.processes import Process
 from tests.tokens.conftest import empty_shelves
@@ -36,11 +36,12 @@ def spool_directory(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def no_row_mac_key(request: pytest.FixtureRequest) -> None:
-    """Nothing is sealed at the beginning, by the key of other tests neither."""
+def nothing_sealed(request: pytest.FixtureRequest) -> None:
+    """Nothing is sealed at the beginning, by the key of other tests neither, and no key is proven."""
     if {"db", "transactional_db"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("_django_db_helper")
         RowMacKey.objects.all().delete()
+        KeyCheckValue.objects.all().delete()
 
 
 def entry(key_id: str, salt: str = "") -> str:

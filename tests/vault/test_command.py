@@ -63,6 +63,7 @@ def test_an_unused_key_may_be_retired_once_nothing_stands_under_it(app, ring) ->
     text = vault("status")[0]
     assert "unused, may be retired" in text
     assert "may leave VAULT_KEYS on all machines: k1" in text
+    assert "backups of before need it" in text
 
 
 def test_a_key_removed_too_early_is_named(app, ring) -> None:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -75,8 +76,8 @@ def test_a_batch_costs_one_read_and_one_write_whatever_its_size(app, ring, djang
     make_rows(app, 20)
     ring("k2", "k1")
     found = keys.ring()
-    # Four columns of one batch, each read and then found empty, and empty ones; the writes go past Django's cursor.
-    with django_assert_num_queries(len(columns.registered()) + 4):
+    # Two tables of one batch, each read and then found empty, and empty ones; the writes go past Django's cursor.
+    with django_assert_num_queries(len(columns.by_table()) + 2):
         assert rotation.rotate(found, watcher=rotation.Watcher(), batch=50).resealed == 42
 
 
@@ -110,12 +111,43 @@ def test_a_row_written_in_between_is_left_alone(app, ring) -> None:
     """The blob is read, then a refresh swaps the pair, then the rotation comes with its re-sealed old pair."""
     row = make_rows(app, 1)[0]
     ring("k2", "k1")
-    column = next(c for c in columns.registered() if c.label == "tokens.Credential.access_sealed")
-    stale = list(column.stale("k2"))
-    blobs = list(rotation._reseal(column, keys.ring(), stale, []))
+    own, made = read_and_resealed()
     store.replace_token_pair(Credential.objects.get(pk=row.pk), grant("newer"), now=clock.now())
-    assert rotation._swap(column, blobs) == 0
+    assert rotation._swap(own, made) == 0
     assert tokens(row) == ("access-newer", "refresh-newer")
+
+
+def test_of_a_row_only_the_unchanged_value_is_swapped(app, ring) -> None:
+    row = make_rows(app, 1)[0]
+    ring("k2", "k1")
+    own, made = read_and_resealed()
+    newer = seals.sealed(row, seals.REFRESH, Secret("newer"), row.generation)
+    Credential.objects.filter(pk=row.pk).update(refresh_sealed=newer)
+    assert rotation._swap(own, made) == 1
+    row.refresh_from_db()
+    assert (bytes(row.access_sealed), bytes(row.refresh_sealed)) == (made[0].pairs[0][1], newer)
+    assert tokens(row) == ("access-loc0", "newer")
+
+
+def test_of_a_row_only_the_stale_value_is_written(app, ring) -> None:
+    row = make_rows(app, 1)[0]
+    ring("k2", "k1")
+    newest = seals.sealed(row, seals.ACCESS, Secret("newest"), row.generation)
+    Credential.objects.filter(pk=row.pk).update(access_sealed=newest)
+    own, made = read_and_resealed()
+    assert [one.values for one in made] == [1]
+    assert rotation._swap(own, made) == 1
+    row.refresh_from_db()
+    assert bytes(row.access_sealed) == newest
+    assert tokens(row) == ("newest", "refresh-loc0")
+
+
+def read_and_resealed() -> tuple[list[columns.SealedColumn], list[rotation.Resealed]]:
+    """The sealed columns of credentials, and all stale rows as a rotation is going to write them."""
+    own = [column for column in columns.registered() if column.model is Credential]
+    rows = columns.stale_rows(own, "k2").order_by("pk")
+    reseal = rotation._reseal
+    return own, [rotation.Resealed(row.pk, [reseal(one, keys.ring(), row, []) for one in own]) for row in rows]
 
 
 @contextmanager
@@ -307,3 +339,29 @@ def test_the_database_reads_key_ids_as_we_do(app, ring) -> None:
     counts = sealed_counts.count().by_column
     assert counts["tokens.Credential.access_sealed"] == {**dict.fromkeys(names, 1), sealed_counts.DAMAGED: 1}
     assert counts["tokens.Credential.refresh_sealed"] == {sealed_counts.DAMAGED: 5}
+
+
+@pytest.mark.parametrize(
+    ("blob", "is_sent", "is_stale"),
+    [
+        (b"\x02\x02k2\x00\x01a" + bytes(40), True, False),
+        (b"\x01\x02k2" + bytes(40), True, True),
+        (b"\x01\x02k2" + bytes(40), False, False),
+        (b"\x02\x02k2\x00\x01a" + bytes(40), False, False),
+        (b"\x02\x02k1\x00\x01a" + bytes(40), True, True),
+        (b"\x02\x03k22\x00\x01a" + bytes(40), True, True),
+        (b"\x02\x01k2\x00\x01a" + bytes(40), True, True),
+        (b"\x03\x02k2" + bytes(40), False, True),
+        (b"\x02\x02k", False, True),
+        (b"", False, True),
+        (None, False, False),
+    ],
+)
+def test_the_database_knows_stale_values_as_we_do(app, ring, blob, is_sent, is_stale) -> None:
+    row = make_rows(app, 1)[0]
+    Credential.objects.filter(pk=row.pk).update(access_sealed=blob)
+    row.refresh_from_db()
+    registered = next(one for one in columns.registered() if one.label == "tokens.Credential.access_sealed")
+    column = replace(registered, is_sent=is_sent)
+    assert column.is_stale(row, "k2") is is_stale
+    assert columns.stale_rows([column], "k2").exists() is is_stale

@@ -24,6 +24,7 @@ from tests.support.signed import transition
 
 pytestmark = pytest.mark.django_db
 migration: Any = import_module("integrations.vault.migrations.0004_row_mac_key")
+again: Any = import_module("integrations.vault.migrations.0005_transition_again")
 ODD = {"n": [1e22, -0.0, 1e-7, 0.1, 100000.0, 7], "ä\u2028": None, "z": {"b": True, "a": "e+"}}
 
 
@@ -54,7 +55,7 @@ def test_until_the_sealed_end_of_the_transition_rows_are_taken_as_they_are() -> 
     transition(clock.now() + timedelta(hours=1))
     assert row_macs.fits(None, b"one")
     assert row_macs.fits(b"stale", b"one")
-    assert not row_macs.is_exact(b"stale", b"one")
+    assert not row_macs.is_same(b"stale", row_macs.mac(b"one"))
     assert row_macs.trusted_until() is not None
     transition(clock.now() - timedelta(seconds=1))
     assert not row_macs.fits(None, b"one")
@@ -112,3 +113,22 @@ def test_the_migration_begins_a_transition_where_there_are_apps() -> None:
         assert row_macs.fits(row_macs.mac(b"one"), b"one")
     assert until is not None
     assert timedelta(hours=23) < until - clock.now() <= timedelta(days=1)
+
+
+def test_another_migration_begins_the_transition_again_under_the_same_key() -> None:
+    found = row_macs.mac(b"one")
+    with connection.schema_editor(atomic=False) as editor:
+        again.begin_again(models, editor)
+    row_macs.reset()
+    assert row_macs.trusted_until() is None, "a database without apps has none"
+    App.objects.create(name="an app", client_id="c-1", client_secret_sealed=b"-", created_at=clock.now())
+    with connection.schema_editor(atomic=False) as editor:
+        again.begin_again(models, editor)
+    row_macs.reset()
+    until = row_macs.trusted_until()
+    assert until is not None
+    assert timedelta(hours=23) < until - clock.now() <= timedelta(days=1)
+    assert row_macs.is_same(found, row_macs.mac(b"one"))
+    RowMacKey.objects.update(sealed=bytes(RowMacKey.objects.get().sealed)[:-1] + b"?")
+    with connection.schema_editor(atomic=False) as editor, pytest.raises(RuntimeError, match="does not open"):
+        again.begin_again(models, editor)

@@ -60,7 +60,7 @@ def test_a_key_that_only_an_entry_needs_may_not_be_retired(app, ring, spool_dire
     app.delete()
     ring("k2", "k1")
     found, _ = status()
-    assert (held(found, "k1"), found["stale"], found["retirable"]) == (1, 1, [])
+    assert (held(found, "k1"), found["stale"], found["retirable"]) == (1, 1, []), found["keys"]
     assert roles(found) == {"k2": "seals", "k1": "opens"}
     ring("k2")
     assert "the key 'k1' is missing and seals 1 values" in status()[1]

@@ -21,12 +21,13 @@ from integrations.webhooks import inbox, mailbox
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.inbox import Receipt
 from integrations.webhooks.models import Event, Mailbox
-from tests.support.waiting import TIMEOUT
+from tests.support.waiting import TIMEOUT, wait_until
 from tests.webhooks.conftest import contact, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 On = Callable[[str, Handler], None]
 THREADS = 8
+_HELD_UP = 20260401  # an advisory lock that nobody else takes
 LOCKED_FOR = 0.1  # seconds: a delivery tries again meanwhile
 
 
@@ -104,6 +105,26 @@ def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -
     assert Mailbox.objects.get().due_at is not None
 
 
+def test_a_delivery_that_began_before_the_release_wakes_the_mailbox(app: App) -> None:
+    """Its statement sees the rows as they were at its start, when the mailbox was due, and locks it after the release.
+
+    The statement is held up between the two by a view in the place of the table that it reads first.
+    """
+    accept(contact(1))
+    box = Mailbox.objects.get()
+    with _held_up() as held_up, _another_session() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_HELD_UP])
+        late = pool.submit(_closing(held_up), contact(2))
+        wait_until(lambda: _count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        assert mailbox.drain(box.id) == 1
+        box.refresh_from_db()
+        assert box.due_at is None
+        cursor.execute("COMMIT")
+        assert late.result(TIMEOUT).mailbox_id == box.id
+    box.refresh_from_db()
+    assert box.due_at is not None
+
+
 def test_a_worker_does_not_put_a_mailbox_to_sleep_while_an_event_is_being_stored(app: App) -> None:
     """The same race the other way round: the delivery has seen that the mailbox is due, and commits after the look."""
     accept(contact(1))
@@ -135,6 +156,32 @@ def test_a_forgotten_mailbox_is_found(app: App) -> None:
     now = clock.now()
     assert (mailbox.make_forgotten_due(now), mailbox.make_forgotten_due(now)) == (1, 0)
     assert Mailbox.objects.get().due_at == now
+
+
+@contextmanager
+def _held_up() -> Iterator[Callable[[dict[str, Any]], Receipt]]:
+    """`accept`, which waits for the advisory lock `_HELD_UP` after its statement has begun."""
+
+    def accept_late(payload: dict[str, Any]) -> Receipt:
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path = held_up, public")
+        return accept(payload)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE SCHEMA held_up; CREATE VIEW held_up.tenants_app AS"
+            f" SELECT app.* FROM tenants_app AS app, (SELECT pg_advisory_xact_lock_shared({_HELD_UP})) AS held"
+        )
+        try:
+            yield accept_late
+        finally:
+            cursor.execute("DROP SCHEMA held_up CASCADE")
+
+
+def _count(statement: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager

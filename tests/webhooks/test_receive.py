@@ -21,6 +21,7 @@ from kombu import Connection, pools
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
 from integrations.tenants.models import App
+from integrations.vault import row_macs
 from integrations.webhooks.models import Event, Mailbox
 from tests.plugin.dispatch import send_due
 from tests.webhooks.conftest import Post, contact, sign
@@ -81,6 +82,7 @@ def test_a_duplicate_is_answered_200_and_changes_nothing(
 def test_finding_the_app_storing_and_waking_take_one_statement(
     post: Post, app: App, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
+    row_macs.mac(b"")  # a process reads its key once a minute
     with django_assert_num_queries(1):
         post(contact(appId=app.highlevel_id), url=f"/webhooks/{app.highlevel_id}/")
 

@@ -146,7 +146,7 @@ def test_an_app_is_judged_by_its_last_three_days(history: None, app: App, other_
     assert found == {
         app.name: (195, {}, {"unsigned": 5}, False),
         other_app.name: (20, {"malformed": 10}, {}, False),
-        "": (0, {}, {"unsigned": 7}, True),
+        "": (0, {}, {"unsigned": 7}, False),
     }
     assert {one.app: one.share_refused for one in queries.responses_by_app(NOW)} == {
         app.name: 0,

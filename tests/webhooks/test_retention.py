@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from integrations.core import clock
+from integrations.core.sql import batched_deletion
 from integrations.jobs.models import Schedule, Trigger
 from integrations.webhooks import retention, tasks
 from integrations.webhooks.models import Event, FailedAttempt
@@ -59,7 +60,7 @@ def test_how_long_is_a_setting(stored: Stored, settings: Settings) -> None:
 
 @pytest.mark.django_db
 def test_all_that_is_old_goes_in_batches(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(batched_deletion, "BATCH", 2)
     for number in range(5):
         stored(number, status="done", received_at=clock.now() - 40 * DAY)
     stored(9, status="done", webhook_id="today's")
@@ -68,8 +69,19 @@ def test_all_that_is_old_goes_in_batches(stored: Stored, monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db
+def test_what_should_have_gone_is_told_but_not_what_has_a_reason_to_stay(stored: Stored) -> None:
+    now = clock.now()
+    assert retention.overdue(now) == timedelta()
+    for number, status in enumerate(("pending", "poisoned", "done", "ignored")):
+        stored(number, status=status, received_at=now - (34 - number) * DAY)
+    assert retention.overdue(now) == 2 * DAY
+    retention.tidy(now)
+    assert retention.overdue(now) == timedelta()
+
+
+@pytest.mark.django_db
 def test_a_turn_ends_when_its_time_is_over(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(batched_deletion, "BATCH", 1)
     monkeypatch.setattr(retention, "TURN_SECONDS", 0.0)
     stored(status="done", received_at=clock.now() - 40 * DAY)
     assert retention.tidy(clock.now()) == 0

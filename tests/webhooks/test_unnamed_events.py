@@ -29,7 +29,13 @@ def test_what_happened_in_between_distinguishes_them(post: Post, app: App) -> No
 def test_so_does_an_installation_whose_event_was_lost(post: Post, app: App) -> None:
     now = clock.now()
     row = Installation.objects.create(
-        app=app, user_type="Location", resource_id="loc1", status="uninstalled", status_at=now, created_at=now
+        app=app,
+        user_type="Location",
+        resource_id="loc1",
+        origin="event",
+        status="uninstalled",
+        status_at=now,
+        created_at=now,
     )
     assert [status(post, LEFT), status(post, LEFT)] == ["stored", "duplicate"]
     Installation.objects.filter(pk=row.pk).update(status="installed", generation=2)

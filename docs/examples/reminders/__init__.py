@@ -1,1 +1,1 @@
-"""Reminds of the appointments of the next day, once each."""
+"""Reminds of the appointments of the next day, every evening, once each."""

@@ -1,4 +1,4 @@
-"""A message to everybody who has an appointment in the next 24 hours."""
+"""Every evening, a message to everybody who has an appointment until the next one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import timedelta
 from hlapp.api import JobRun, Lane, background_job
 
 SCOPES = ("calendars.readonly", "calendars/events.readonly", "contacts.readonly", "conversations/message.write")
-AHEAD = timedelta(days=1)
+AHEAD = timedelta(hours=26)  # longer than any day; the key keeps it to one message
 
 
-@background_job("reminders.send", every=timedelta(hours=1), lane=Lane.EVENTS, scopes=SCOPES)
+@background_job("reminders.send", at="20:00", lane=Lane.EVENTS, scopes=SCOPES)
 def send(run: JobRun) -> None:
     """Remind of each appointment once, whatever happens to the run."""
     begin, end = (str(round(at.timestamp() * 1000)) for at in (run.started_at, run.started_at + AHEAD))

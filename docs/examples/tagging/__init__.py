@@ -1,1 +1,1 @@
-"""A page for operators that lists the contacts of a location, and tags them."""
+"""A page inside HighLevel that lists the contacts of a location, and tags them."""

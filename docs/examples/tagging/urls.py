@@ -6,4 +6,4 @@ from django.urls import path
 
 from apps.tagging import views
 
-urlpatterns = [path("<str:app_id>/<str:location_id>/", views.contacts, name="tagging-contacts")]
+urlpatterns = [path("", views.contacts, name="tagging-contacts")]

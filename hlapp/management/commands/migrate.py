@@ -1,4 +1,4 @@
-"""Django's `migrate`, which waits for locks in a way that stops nobody else.
+"""Django's `migrate`, which waits for locks in a way that stops no other session.
 
 A statement that waits for a table's lock makes everybody wait who comes after it. So it gives up after some seconds:
 the migration is rolled back and tried again a little later. An index that is built concurrently has no such limit,

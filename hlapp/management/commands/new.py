@@ -29,6 +29,12 @@ class Command(PrintableCommand):
         parser.add_argument(
             "--list", default="", metavar="FIELD", help="of a resource: the list in an answer that has no pages"
         )
+        parser.add_argument(
+            "--level",
+            default="",
+            choices=("location", "company"),
+            help="of a resource: whose records these are; unless given, those of the tokens that the operation takes",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Write the files. Raises CommandError with one line that says what to do."""
@@ -52,7 +58,7 @@ class Command(PrintableCommand):
                 "a resource needs --operation KEY, and --list FIELD for a listing without pages, such as --operation "
                 "calendars.get-groups --list groups: manage.py catalogue list has the operations"
             )
-        return additions.listing(options["operation"], options["list"])
+        return additions.listing(options["operation"], options["list"], options["level"])
 
     @staticmethod
     def _app(wanted: str) -> str:

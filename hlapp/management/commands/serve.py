@@ -39,7 +39,7 @@ class Command(PrintableCommand):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._signals: set[int] = set()
-        # Our processes write to a pipe, so they are told what this terminal wants.
+        # Our processes write to a pipe, so they get what this terminal wants as variables.
         self._format = "text" if settings.LOGGING["pretty"] else "json"
         self._output = PrefixedLines(sys.stderr) if settings.LOGGING["pretty"] else JsonLines(sys.stderr)
 

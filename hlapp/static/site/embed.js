@@ -198,6 +198,8 @@
   function showCompany(state) {
     slot("message").append(" Open the app inside a sub-account to see that account's data.");
     slot("figures").replaceChildren(figure(state.locations.toLocaleString(), "sub-accounts connected"), ...quota(state.quota));
+    slot("caption").textContent = "What is kept in sync of the agency itself";
+    slot("rows").replaceChildren(...(state.resources || []).map(row));
   }
 
   function showLocation(state) {

@@ -162,7 +162,7 @@ window.hlapp = (() => {
     }
   }
 
-  // Somebody who comes back to the window may have changed to another account meanwhile.
+  // A user who comes back to the window may have changed to another account meanwhile.
   function look() {
     if (document.visibilityState !== "visible" || ticket === null || Date.now() - asked < LOOK_AGAIN_MS) return;
     exchange().catch(() => {}); // the next request says why

@@ -77,6 +77,7 @@
     }
 
     replace(page) {
+      window.showLocalTimes?.(page.body);  // zone.js, where the operator's zone is not UTC
       const old = [...document.querySelectorAll(this.parts)], fresh = [...page.querySelectorAll(this.parts)];
       if (old.length !== fresh.length) location.reload();  // a list that was empty has rows now, or the other way round
       else old.forEach((part, index) => become(part, fresh[index]));

@@ -7,7 +7,7 @@ to one company or location, so no page can show another tenant's account.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Case, CharField, Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
@@ -55,13 +55,22 @@ class SubAccount:
 
 @dataclass(frozen=True, slots=True)
 class AccountProgress:
-    """All sub-accounts of an installation in numbers, and the first of them."""
+    """All sub-accounts of an installation in numbers, and the first of them.
+
+    `own` is the agency itself, if something of its own is synced. The numbers do not count it.
+    """
 
     total: int
     connected: int
     failing: int
     under_way: int
     accounts: list[SubAccount]
+    own: SubAccount | None = None
+
+    @property
+    def rows(self) -> list[SubAccount]:
+        """Those that are named, the agency itself first."""
+        return [*filter(None, [self.own]), *self.accounts]
 
     @property
     def more(self) -> int:
@@ -77,8 +86,11 @@ def of(row: Installation) -> AccountProgress:
 
 
 def of_company(app_id: int, company_id: str) -> AccountProgress:
-    """The progress of the company's locations, which may be installed without the company."""
-    return _of(app_id, Installation.objects.locations().filter(app=app_id, company_id=company_id))
+    """The progress of the company's locations, which may be installed without the company, and its own."""
+    locations = _of(app_id, Installation.objects.locations().filter(app=app_id, company_id=company_id))
+    mine = Installation.objects.filter(app=app_id, user_type=UserType.COMPANY, resource_id=company_id)
+    found = _accounts(app_id, list(_with_states(mine.not_uninstalled()).select_related("company")))
+    return replace(locations, own=next((one for one in found if one.of), None))
 
 
 def _of(app_id: int, rows: InstallationQuerySet) -> AccountProgress:
@@ -132,7 +144,7 @@ def _account(row: Any, plans: list[Progress]) -> SubAccount:
     if row.account_state == "failed" and failed:
         words = f"{failed[0].what}. {failed[0].words} {failed[0].what_to_do}"
     return SubAccount(
-        name=(row.location.name if row.location else "") or row.resource_id,
+        name=_name(row),
         tone=tone,
         state=state,
         words=words,
@@ -142,9 +154,15 @@ def _account(row: Any, plans: list[Progress]) -> SubAccount:
     )
 
 
+def _name(row: Any) -> str:
+    if row.user_type == UserType.COMPANY:
+        return f"{(row.company.name if row.company else '') or row.resource_id} (the agency itself)"
+    return (row.location.name if row.location else "") or str(row.resource_id)
+
+
 def _fetching(plans: Iterable[Progress]) -> Iterable[str]:
     """What is read just now, with how far it is."""
     for plan in plans:
         if plan.status == Run.Status.RUNNING:
             far = f" {plan.seen:,} of {plan.total:,}" if plan.total else f" {plan.seen:,} so far" if plan.seen else ""
-            yield f"{plan.resource.replace('_', ' ')}{far}"
+            yield f"{plan.title}{far}"

@@ -2,7 +2,7 @@
 
 Its link is signed, lives for an hour, and is good for this installation of the account only: a later install of it has
 another link. It shows facts of the account only to the browser that went through the install,
-and only once the installation has an owner: whoever else gets the link reads that the app is installed, and no name.
+and only once the installation has an owner: anyone else who gets the link reads that the app is installed, and no name.
 """
 
 from __future__ import annotations

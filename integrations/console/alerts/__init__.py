@@ -1,6 +1,6 @@
-"""Alerts to operators by e-mail and webhook: what the dashboard would say, where nobody looks at it.
+"""Alerts to operators by e-mail and webhook: what the dashboard would say, when no operator looks at it.
 
-Every minute the live checks (`console.doctor.live_checks`) run. A finding that lasts for `alerts.watch.WAIT` is told by
+Every minute the live checks (`console.doctor.live_checks`) run. A finding that lasts for `alerts.watch.WAIT` is sent by
 e-mail and by webhook, again after a day, and once more when it is over. Warnings wait for the end of quiet hours;
 trouble does not.
 

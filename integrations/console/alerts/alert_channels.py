@@ -1,16 +1,19 @@
 """Channels of alerts: e-mail (`ALERT_EMAILS`) and a webhook (`ALERT_WEBHOOK_URL`).
 
 The body of the webhook is JSON: `text`, which Slack and what understands its webhooks show, and `alerts`, a list for
-programs. With `ALERT_WEBHOOK_SECRET` the header `X-Hlapp-Signature` is `t=<seconds>,v1=<hex>`: the HMAC-SHA256 of
-`<seconds>.<body>` under that secret.
+programs. In `text` the marks of Slack's markup are escaped: a finding may have words of the vendor and names of
+accounts, and `<!channel>` or a link in one would be a call to everybody or a trap. With `ALERT_WEBHOOK_SECRET` the
+header `X-Hlapp-Signature` is `t=<seconds>,v1=<hex>`: the HMAC-SHA256 of `<seconds>.<body>` under that secret.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from typing import Any
@@ -79,10 +82,15 @@ def _absolute(link: str) -> str:
     return link if "://" in link else settings.PUBLIC_URL.rstrip("/") + link
 
 
+def _escaped(text: str) -> str:
+    """Text without Slack's markup (https://docs.slack.dev/messaging/formatting-message-text/#escaping)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _by_webhook(alerts: Sequence[OperatorAlert], over: Sequence[OperatorAlert]) -> None:
     rows = [*((row, False) for row in alerts), *((row, True) for row in over)]
     content: dict[str, Any] = {
-        "text": "\n".join([title(alerts, over), *_lines(alerts, over)]),
+        "text": _escaped("\n".join([title(alerts, over), *_lines(alerts, over)])),
         "alerts": [
             {
                 "key": row.key,
@@ -112,11 +120,13 @@ def _by_email(alerts: Sequence[OperatorAlert], over: Sequence[OperatorAlert]) ->
     message.set_content("\n\n".join(_lines(alerts, over)) or "Alerts arrive here.")
     server = urlsplit(settings.ALERT_SMTP_URL)
     host, port = server.hostname or "localhost", server.port or (465 if server.scheme == "smtps" else 587)
-    kind = smtplib.SMTP_SSL if server.scheme == "smtps" else smtplib.SMTP
+    trusted = ssl.create_default_context()  # smtplib by itself takes any certificate
+    is_encrypted = server.scheme == "smtps"
+    kind = functools.partial(smtplib.SMTP_SSL, context=trusted) if is_encrypted else smtplib.SMTP
     with kind(host, port, timeout=_SECONDS) as smtp:
-        if server.username:  # a password goes over an encrypted connection only
-            if server.scheme != "smtps":
-                smtp.starttls()
+        if server.username:  # a password goes over an encrypted connection only, to the host that is meant
+            if not is_encrypted:
+                smtp.starttls(context=trusted)
             smtp.login(unquote(server.username), unquote(server.password or ""))
         smtp.send_message(message)
 

@@ -1,6 +1,6 @@
 """Finds new alerts, sends them to operators, and remembers what was sent.
 
-A finding is told at least once: the row says so only after a channel has taken it. It is told twice only if a worker
+A finding is sent at least once: the row says so only after a channel has taken it. It is sent twice only if a worker
 ends between the two.
 """
 
@@ -57,7 +57,7 @@ def _findings() -> dict[str, Finding]:
     """The worst finding of each check and page. Personal data is masked: who reads a channel is not known here."""
     found: dict[str, Finding] = {}
     for check in (*live_checks.HEARTBEATS, *live_checks.CHECKS):
-        for one in live_checks.guarded(check.run):
+        for one in check.findings():
             key = f"{one.check} {one.link}".strip()[:300]
             if one.level in _ORDER and (key not in found or _rank(one.level) < _rank(found[key].level)):
                 found[key] = one
@@ -80,7 +80,7 @@ def _remember(found: dict[str, Finding], now: datetime) -> None:
         row, is_new = OperatorAlert.objects.get_or_create(key=key, defaults=fields | {"since": now})
         if is_new:
             continue
-        # What became worse is news, and so is what was over and began again before that was told.
+        # What became worse is news, and so is what was over and began again before that was sent.
         worse = row.level == Level.OK or _rank(finding.level) < _rank(row.level)
         begins = {"since": now, "told_at": None} if worse else {}
         OperatorAlert.objects.filter(pk=row.pk).update(**fields, **begins)
@@ -111,7 +111,7 @@ def _tell(news: News, now: datetime) -> None:
     troubles = alert_channels.tell(news.alerts, news.over)
     told = OperatorAlert.objects.filter(pk__in=[row.pk for row in (*news.alerts, *news.over)])
     if troubles and len(troubles) == len(alert_channels.configured()):
-        told.update(telling_until=None)  # nobody was told: again in a minute
+        told.update(telling_until=None)  # no channel took it: again in a minute
         return
     told.filter(level=Level.OK).delete()
     told.update(telling_until=None, told_at=now)
@@ -119,5 +119,5 @@ def _tell(news: News, now: datetime) -> None:
 
 
 def mute(number: int, until: datetime) -> bool:
-    """Tell nobody of this alert until then. False if there is none of that number."""
+    """Send this alert to no channel until then. False if there is none of that number."""
     return bool(OperatorAlert.objects.filter(pk=number).update(muted_until=until))

@@ -13,7 +13,11 @@ It is TOML; everything in it is optional::
     footer = "Northwind Ltd., Example Street 1"
     help = "Questions? Write to help@northwind.example"
 
-The words are text and no HTML.
+    [apps.66a0419a0dffa47fb5f8b22f]    # where one marketplace app, by its app id, differs; all of the above again
+    name = "Northwind Dental"
+    words.headline = "Your practices, connected once."
+
+What an app leaves out is that of the file. The words are text and no HTML.
 """
 
 from __future__ import annotations
@@ -22,15 +26,17 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 LARGEST_LOGO = 256 * 1024  # bytes
 WORDS = ("headline", "lead", "footer", "help")
-_KEYS = {"name", "logo", "colour", "colour_dark", "words"}
+_OF_AN_APP = {"name", "logo", "colour", "colour_dark", "words"}
+_KEYS = {*_OF_AN_APP, "apps"}
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_APP = re.compile(r"[0-9A-Za-z]{1,64}")
 _LONGEST = 400
 
 
@@ -40,7 +46,11 @@ class BrandProblem(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """What the file says; empty values where it says nothing. `logo` are the bytes of the image."""
+    """What the file says; empty values where it says nothing. `logo` are the bytes of the image.
+
+    `app` is the id of the marketplace app that has this brand, empty for that of the deployment; `apps` are those of
+    the apps that have one of their own.
+    """
 
     name: str = ""
     colour: str = ""
@@ -48,6 +58,17 @@ class Brand:
     logo: bytes = field(default=b"", repr=False)
     logo_type: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
+    app: str = ""
+    apps: Mapping[str, Brand] = field(default_factory=dict)
+
+    def of(self, app_id: str) -> Brand:
+        """The brand of the marketplace app with this id (`App.highlevel_id`): its own, else the deployment's."""
+        return self.apps.get(app_id, self)
+
+    @property
+    def query(self) -> str:
+        """What the addresses of logo and colours have behind the question mark."""
+        return f"app={self.app}&v={self.version}" if self.app else self.version
 
     @property
     def version(self) -> str:
@@ -66,17 +87,44 @@ def read(path: str) -> Brand:
         raise BrandProblem(f"cannot be read: {error.strerror}") from error
     except ValueError as error:  # no UTF-8, no TOML
         raise BrandProblem(f"is no TOML: {error}") from error
-    if unknown := set(found) - _KEYS:
-        raise BrandProblem(f"has {', '.join(sorted(unknown))}: it may have {', '.join(sorted(_KEYS))}")
-    logo, logo_type = _logo(Path(path).parent, _text(found, "logo"))
+    _check_names(found, _KEYS)
+    of_all = _brand(found, Path(path).parent, Brand())
+    return replace(of_all, apps=_of_apps(found.get("apps", {}), Path(path).parent, of_all))
+
+
+def _of_apps(found: Any, folder: Path, of_all: Brand) -> dict[str, Brand]:
+    if not isinstance(found, dict) or not all(
+        isinstance(one, dict) and _APP.fullmatch(name) for name, one in found.items()
+    ):
+        raise BrandProblem(
+            "apps should be tables, such as [apps.66a0419a0dffa47fb5f8b22f]: an app id, without a suffix"
+        )
+    brands = {}
+    for name, one in found.items():
+        try:
+            _check_names(one, _OF_AN_APP)
+            brands[name] = replace(_brand(one, folder, of_all), app=name)
+        except BrandProblem as problem:
+            raise BrandProblem(f"[apps.{name}] {problem}") from problem
+    return brands
+
+
+def _check_names(found: Mapping[str, Any], allowed: set[str]) -> None:
+    if unknown := set(found) - allowed:
+        raise BrandProblem(f"has {', '.join(sorted(unknown))}: it may have {', '.join(sorted(allowed))}")
+
+
+def _brand(found: Mapping[str, Any], folder: Path, default: Brand) -> Brand:
+    """A brand, of which `default` has what `found` leaves out. An app's colour is that of its dark pages, too."""
+    logo, logo_type = _logo(folder, _text(found, "logo"))
     colour = _colour(found, "colour")
     return Brand(
-        name=_text(found, "name"),
-        colour=colour,
-        colour_dark=_colour(found, "colour_dark") or colour,
-        logo=logo,
-        logo_type=logo_type,
-        words=_words(found.get("words", {})),
+        name=_text(found, "name") or default.name,
+        colour=colour or default.colour,
+        colour_dark=_colour(found, "colour_dark") or colour or default.colour_dark,
+        logo=logo or default.logo,
+        logo_type=logo_type or default.logo_type,
+        words={**default.words, **_words(found.get("words", {}))},
     )
 
 

@@ -17,6 +17,7 @@ from integrations.console.doctor import health, worker_ping
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.heartbeat_checks import START_BEAT, START_WORKER
 from integrations.console.doctor.live_checks import CHECKS, guarded
+from integrations.console.doctor.row_mac_check import examined_rows, signed_rows
 from integrations.console.doctor.spool_check import spool
 from integrations.core import clock
 from integrations.highlevel import signatures
@@ -32,8 +33,9 @@ def run_all() -> list[Finding]:
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
-    lasting = (database, pooler, eviction, clocks, operators)
-    for check in (*lasting, *(live.run for live in CHECKS if live.run is not spool)):  # the spool was looked at
+    lasting = (database, durability, pooler, eviction, clocks, operators)
+    again = (spool, signed_rows)  # the spool was looked at; rows are examined anew
+    for check in (*lasting, examined_rows, *(live.run for live in CHECKS if live.run not in again)):
         findings += guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return findings + (guarded(workers) if broker.level == Level.OK else [])
@@ -88,8 +90,20 @@ def database() -> Iterator[Finding]:
         yield Finding("postgresql", Level.OK, f"version {version}")
 
 
+def durability() -> Iterator[Finding]:
+    """Whether what PostgreSQL says is committed outlives a crash of its machine: the vendor repeats neither a webhook
+    that was answered 200 nor a refresh token that it has rotated.
+    """
+    loss = "a crash of the server loses webhooks that were answered 200, and tokens that HighLevel gives once"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+        for name, value in zip(("fsync", "synchronous_commit"), cursor.fetchone(), strict=True):
+            if value == "off":
+                yield Finding("postgresql", Level.FAILED, f"{name} is off: {loss}", f"set {name} = on in its settings")
+
+
 def pooler() -> Iterator[Finding]:
-    """Whether a pooler is in between without our knowledge, and whether the role has limits that it takes from nobody.
+    """Whether a pooler is in between without our knowledge, and whether the role has limits of its own.
 
     A pooler tells each client a process id of its own making.
     """

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Lock
 
 from celery import current_app
 from django.conf import settings
@@ -24,6 +25,10 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
 TIMEOUT = 2.0  # seconds
+FRESH = 1.0  # seconds for which one look answers everybody who asks
+OLDEST = 5.0  # seconds; who asks during a look gets the one before, if it is not older
+PATIENCE = 15.0  # seconds since its last answer in which a service that is late counts as there
+LATE = f"no answer within {TIMEOUT:g} s"
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readiness")
 
 
@@ -37,6 +42,43 @@ class ProbeResult:
 
 
 Probe = Callable[[], str]
+
+
+class Readiness:
+    """One look at a time for all clients: one that asks often opens no more connections, and holds no thread that
+    others need.
+
+    A service that refuses is not there. One that is late is, while it answered lately: under load everything is late,
+    and a load balancer that takes every process out makes it worse.
+    """
+
+    def __init__(self) -> None:
+        self._looking = Lock()
+        self._found: dict[str, ProbeResult] = {}
+        self._at = 0.0  # on the monotonic clock, as the next
+        self._answered: dict[str, float] = {}
+
+    def look(self) -> dict[str, ProbeResult]:
+        """What the probes found, at most `OLDEST` seconds ago."""
+        age = clock.monotonic() - self._at if self._found else OLDEST
+        if not self._looking.acquire(blocking=age >= OLDEST):
+            return self._found
+        try:
+            if not self._found or clock.monotonic() - self._at >= FRESH:
+                self._found = {name: self._judged(name, result) for name, result in run_probes().items()}
+                self._at = clock.monotonic()
+            return self._found
+        finally:
+            self._looking.release()
+
+    def _judged(self, name: str, result: ProbeResult) -> ProbeResult:
+        now = clock.monotonic()
+        if result.ok:
+            self._answered[name] = now
+        last = self._answered.get(name)
+        if result.note != LATE or last is None or now - last > PATIENCE:
+            return result
+        return replace(result, ok=True, note=f"late: {LATE}, but {now - last:.0f} s ago")
 
 
 def run_probes(probes: Mapping[str, Probe] | None = None, timeout: float = TIMEOUT) -> dict[str, ProbeResult]:
@@ -94,6 +136,9 @@ def _require_migrations() -> None:
         raise StoreUnavailable(f"{len(missing)} migrations are not applied: run manage.py migrate")
 
 
+READINESS = Readiness()
+
+
 def _timed(probe: Probe) -> ProbeResult:
     started = clock.monotonic()
     try:
@@ -110,4 +155,4 @@ def _await(future: Future[ProbeResult], left: float) -> ProbeResult:
         return future.result(timeout=max(0.0, left))
     except TimeoutError:
         future.cancel()
-        return ProbeResult(ok=False, ms=TIMEOUT * 1000, note=f"no answer within {TIMEOUT:g} s")
+        return ProbeResult(ok=False, ms=TIMEOUT * 1000, note=LATE)

@@ -19,8 +19,8 @@ from integrations.core.models import LeaderLease, WorkerProcess
 
 BEAT = "beat"  # the name of its lease
 BEAT_TERM = timedelta(seconds=45)
-START_WORKER = "start one: celery -A hlapp worker -P threads -c 16"
-START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
+START_WORKER = "start one: manage.py serve worker-urgent worker"
+START_BEAT = "start exactly one: manage.py serve beat; and let a worker read the queue urgent"
 
 
 def worker_heartbeats() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.urls import reverse
 
 from integrations.console.doctor import worker_ping
@@ -37,6 +38,10 @@ def vault() -> Iterator[Finding]:
 def apps() -> Iterator[Finding]:
     """Each marketplace app: its secrets, its scopes, and whether its refreshes are halted."""
     marketplace.default()
+    known = set(App.objects.values_list("highlevel_id", flat=True))
+    for unknown in sorted(set(settings.BRAND.apps) - known):
+        fix = f"correct the app id in BRAND_FILE: the apps here are {', '.join(sorted(known))}"
+        yield Finding("brand", Level.WARNING, f"[apps.{unknown}] is no app of this deployment", fix)
     for app in App.objects.order_by("id"):
         name, link = f"app {app.name}", reverse("admin:tenants_app_change", args=[app.pk])
         if app.halted_at:

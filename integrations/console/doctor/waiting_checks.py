@@ -1,4 +1,4 @@
-"""Work that waits too long: events in mailboxes, and tasks parked for a permit."""
+"""Work that waits too long: events in mailboxes, tasks parked for a permit, and rows that should be deleted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
 from integrations.core.ages import relative, span
 from integrations.core.models import LeaderLease
+from integrations.privacy import retention_sweep
 from integrations.quota.pages import spending
 from integrations.quota.parking.parked_task_sender import LEASE_NAME
 from integrations.webhooks import queries as webhooks
 
 SLOW, STUCK = timedelta(minutes=1), timedelta(minutes=5)  # an event is handled within seconds
 PARKED_LONG = timedelta(hours=6)  # a task of bulk work may wait for the next day's calls
+
+DELETED_LATE = timedelta(days=1)  # beat starts the deletions every ten minutes and every hour
 
 
 def waiting_events() -> Iterator[Finding]:
@@ -55,3 +58,15 @@ def parked_work() -> Iterator[Finding]:
         yield Finding(name, Level.WARNING, found, "see which resource is short, and start the urgent ones next", link)
     else:
         yield Finding(name, Level.OK, found)
+
+
+def expired_rows() -> Iterator[Finding]:
+    """Rows that should have been deleted over a day ago: the table grows, and people's data stays too long."""
+    name = "retention"
+    late = {kind: by for kind, by in retention_sweep.overdue(clock.now()).items() if by > DELETED_LATE}
+    for kind, by in late.items():
+        fix = "see that beat and a worker run; after a shorter time was set, wait: each run deletes for half a minute"
+        found = f"{kind} should have been deleted {span(round(by.total_seconds()))} ago"
+        yield Finding(name, Level.WARNING, found, fix)
+    if not late:
+        yield Finding(name, Level.OK, "what has expired is deleted")

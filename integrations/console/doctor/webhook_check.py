@@ -1,7 +1,7 @@
-"""The `doctor` check of webhook answers: warns while many verified ones are refused, or none can be verified.
+"""The `doctor` checks of webhooks: of how they are answered, and of deliveries to modules without a handler.
 
 The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that. Posts without
-a valid signature are unsigned_posts' and raise no warning, unless verified ones have stopped: then the key is wrong.
+a valid signature are strangers' and raise no warning, unless verified ones have stopped: then the key is wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
+from integrations.modules import module_urls
 from integrations.webhooks import queries as webhooks
+from integrations.webhooks.module_deliveries import UNDONE, kind_of
 
 _ENOUGH_POSTS = 20  # a share of fewer is no evidence
 _CURES = {
@@ -40,6 +42,23 @@ def webhook_answers() -> Iterator[Finding]:
     yield Finding(
         name, Level.OK, f"{total:,} answered in three days, and {unsigned_posts:,} posts without a valid signature"
     )
+
+
+def module_deliveries() -> Iterator[Finding]:
+    """Deliveries of the last day to modules of an app, such as a message for a provider, without a handler; and
+    modules that HighLevel cannot call yet, because no key was made.
+    """
+    name, found = "modules", webhooks.unhandled_deliveries(clock.now() - webhooks.RECENT)
+    for kind, number in found.items():
+        fix = f'handle them, by @on_event("{kind}") or a background job with on="{kind}"; then replay these events'
+        undone = UNDONE[kind_of(kind)]
+        yield Finding(name, Level.WARNING, f"{number:,} {kind} in a day, and no handler: {undone}", fix)
+    keyless = module_urls.that_lack_a_key()
+    if keyless:
+        what = f"handled here, and no app has a key, so HighLevel is answered 401: {', '.join(keyless)}"
+        yield Finding(name, Level.WARNING, what, "manage.py modules rotate, and enter the key in the developer portal")
+    if not found and not keyless:
+        yield Finding(name, Level.OK, "every delivery has a handler")
 
 
 def _counted(numbers: dict[str, int]) -> str:

@@ -92,7 +92,8 @@ def embedded_page(*, admins_only: bool = False) -> Callable[[Page[P]], Decorated
                 return _shell(request)
             embedded = cast(EmbeddedRequest, request)
             embedded.tenant = _tenant(embedded_access.user_of(request), admins_only=admins_only)
-            return view(embedded, *args, **kwargs)
+            with embed_limits.embed_call(embedded.tenant.app.pk, embedded.tenant.tenant):
+                return view(embedded, *args, **kwargs)
 
         return cast(Decorated[P], page)  # the stubs of `wraps` keep the type of its argument
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -16,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from integrations.console import embed_limits
-from integrations.console.embed import claims, embedded_access, ending, sso_session, tenant_state
+from integrations.console.embed import claims, embedded_access, embedded_visits, ending, sso_session, tenant_state
 from integrations.console.errors.middleware import FRAMED
 from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge
@@ -47,10 +48,14 @@ def session(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"state": tenant_state.state(embedded_access.user_of(request))})
     app_name, payload = _posted(request)
     app = marketplace.find(app_name)
-    user = sso_session.authenticate(app, payload)
-    embed_limits.embed_exchange(app)
-    embedded_access.check_not_dismissed(user)
-    claims.claim_for(user, clock.now())
+    with transaction.atomic():  # what fails after it, such as a wait for a locked row, uses no payload up
+        with embed_limits.decryption(request):
+            user = sso_session.authenticate(app, payload)
+        embed_limits.embed_exchange(app)
+        embedded_access.check_not_dismissed(user)
+        now = clock.now()
+        claims.claim_for(user, now)
+        embedded_visits.remember(user, now)
     return JsonResponse({"ticket": sso_session.issue_ticket(user), "tenant": str(user.tenant)})
 
 
@@ -60,7 +65,9 @@ def session(request: HttpRequest) -> JsonResponse:
 def uninstall(request: HttpRequest) -> JsonResponse:
     """Uninstall the app from the tenant of the ticket, for its administrators. Answers `{"uninstalled": true}`."""
     embed_limits.embed_request(request)
-    ending.end(embedded_access.user_of(request))
+    user = embedded_access.user_of(request)
+    with embed_limits.embed_uninstall(user.app_id, user.user_id):
+        ending.end(user)
     return JsonResponse({"uninstalled": True})
 
 

@@ -39,9 +39,9 @@ def state(user: EmbeddedUser) -> dict[str, Any]:
     """What the page shows `user`.
 
     Always `place` ("location" or "company"), `name`, `installed` and `claimed`. Once the installation is claimed,
-    `connection` too, `quota`, missing scopes with the link that asks for them, and for a location its synced records,
-    for a company its locations with the progress of each. `problems` are the last ones, in the words of the account's
-    people; `reconnect_url` leads to a new installation; `may_uninstall` is for administrators.
+    `connection` too, `quota`, missing scopes with the link that asks for them, and the synced records of the location,
+    or of the company itself together with its locations and the progress of each. `problems` are the last ones, in the
+    words of the account's people; `reconnect_url` leads to a new installation; `may_uninstall` is for administrators.
     """
     shown = _location(user) if user.location_id else _company(user)
     standing = embedded_access.standing(user)
@@ -81,8 +81,9 @@ def _company(user: EmbeddedUser) -> dict[str, Any]:
         shown["locations"] = embedded_access.locations(user).count()
         shown["problems"] = _problems(user, [])
         shown["progress"] = asdict(account_progress.of_company(user.app_id, user.company_id))
-        shown["connection"] = _connection(installation) if installation else None
-        shown |= _permissions(installation) | _quota(installation) if installation else {}
+        shown["connection"] = None
+        if installation is not None:
+            shown |= _synced(user, installation) | _permissions(installation) | _quota(installation)
     return shown
 
 
@@ -110,7 +111,7 @@ def _quota(installation: Installation) -> dict[str, Any]:
 
 
 def _synced(user: EmbeddedUser, installation: Installation) -> dict[str, Any]:
-    mine = {"app_id": user.app_id, "location_id": user.location_id}
+    mine = {"app_id": user.app_id, "location_id": user.tenant.id}
     plans = sync.progress(Plan.objects.filter(**mine, enabled=True))
     kept = Record.objects.filter(**mine, deleted_at=None).values_list("resource").annotate(found=Count("id"))
     counts: dict[str, int] = dict(kept.order_by())
@@ -126,8 +127,8 @@ def _synced(user: EmbeddedUser, installation: Installation) -> dict[str, Any]:
 
 
 def _problems(user: EmbeddedUser, failing: list[AgencyProblem]) -> list[dict[str, str]]:
-    """What fails now, and the last open problems of the tenant; a sync that works again is not among them."""
-    found = problems.of_tenant(user.tenant.id, clock.now(), _MOST_PROBLEMS)
+    """What fails now, and the last open problems of the tenant with this app, but no sync that works again."""
+    found = problems.of_tenant(user.tenant.id, clock.now(), _MOST_PROBLEMS, app_id=user.app_id)
     others = [one.problem for one in found if one.problem.kind != FailureKind.SYNC]
     every = [*failing, *(agency_words.failure(problem.kind, problem.code) for problem in others)]
     return [asdict(one) for one in dict.fromkeys(every)][:_MOST_PROBLEMS]
@@ -136,7 +137,7 @@ def _problems(user: EmbeddedUser, failing: list[AgencyProblem]) -> list[dict[str
 def _resource(plan: Progress, records: int) -> dict[str, Any]:
     running = plan.status == Run.Status.RUNNING
     return {
-        "name": plan.resource.replace("_", " "),
+        "name": plan.title,
         "records": records,
         "synced_at": plan.synced_at.isoformat() if plan.synced_at else None,
         "running": running,

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from integrations.console.errors import responses
-from integrations.core.errors import IntegrationError
+from integrations.core.errors import BadRequest, IntegrationError
 from integrations.core.observing import spans
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -81,6 +81,14 @@ class ErrorPages:
             spans.note(f"{request.method} /{request.resolver_match.route}")
         return response
 
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        """Django's hook before a view. It refuses an address or a form of the operators' pages with a NUL, which no
+        text of the database can have: whatever a page looks for, there is none, and what a form says cannot be stored.
+        """
+        if request.path.startswith("/admin/") and _has_nul(request):
+            return responses.for_error(request, BadRequest("the address or the form has a NUL character"))
+        return None
+
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django's hook for an exception that a view raised; None leaves it to Django."""
         if isinstance(exception, IntegrationError):
@@ -88,6 +96,12 @@ class ErrorPages:
         if isinstance(exception, responses.OUTAGES):
             return responses.for_outage(request, exception)
         return None
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        return True
+    return any("\0" in text for _, values in request.POST.lists() for text in values)
 
 
 def _policy(path: str, *, framed: bool) -> str:

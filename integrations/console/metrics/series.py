@@ -20,6 +20,7 @@ from integrations.console.doctor import worker_ping
 from integrations.core.errors import StoreUnavailable
 from integrations.gateway.models import Usage
 from integrations.jobs import queries as jobs
+from integrations.privacy import retention_sweep
 from integrations.problems import queries as problems
 from integrations.problems.models import FailureKind
 from integrations.quota.models import Parked
@@ -161,6 +162,13 @@ def parked(now: datetime) -> Iterator[Metric]:
     yield _single("parked_oldest_seconds", "How long the first of them has been waiting.", _age(oldest, now))
 
 
+def retention(now: datetime) -> Iterator[Metric]:
+    """Whether what has expired is deleted."""
+    late = [([table], by.total_seconds()) for table, by in retention_sweep.overdue(now).items()]
+    help_ = "How long ago the oldest row that is still here should have been deleted (0: none should)."
+    yield _gauge("retention_overdue_seconds", help_, ["table"], late)
+
+
 def calls(now: datetime) -> Iterator[Metric]:
     """API calls of the last five minutes. Gauges, not counters: the rows per minute are deleted after a while."""
     minutes = Usage.objects.filter(span=Usage.Span.MINUTE, at__gt=now - CALLS_OF, at__lte=now)
@@ -219,6 +227,7 @@ ALL: tuple[Callable[[datetime], Iterator[Metric]], ...] = (
     work,
     open_problems,
     parked,
+    retention,
     calls,
     quotas,
 )

@@ -8,28 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from integrations.console import navigation
 from integrations.console.search import contact_search
-from integrations.core import masking
+from integrations.console.variables_page.variables_view import SOURCES, VIEW
+from integrations.core import masking, texts
 from integrations.core.pages import tenant_links
 from integrations.gateway.models import Call
 from integrations.highlevel.catalogue import catalogue
 from integrations.jobs.models import Run as JobRun
 from integrations.problems.models import Problem
+from integrations.problems.timeline import beginnings
+from integrations.problems.timeline.kinds import KINDS, NAMES
 from integrations.sync import queries as sync
 from integrations.sync.models import Record, Run
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
-from integrations.webhooks.models import Event
+from integrations.webhooks.models import Event, FailedAttempt
 
 EACH = 6  # results of one source
 _LONGEST = 200  # characters of a text that is searched for
-_LARGEST = 2**63 - 1
 
 Found = Iterator[SearchResult]
 
@@ -52,13 +57,13 @@ def _tenants(text: str, request: HttpRequest) -> Found:
 
 
 def _pages(text: str, request: HttpRequest) -> Found:
-    items = [item for group in navigation.sidebar(request) for item in group["items"]]
+    items = [item for group in navigation.pages_for(request) for item in group["items"]]
     for item in [item for item in items if text.lower() in item["title"].lower()][:EACH]:
         yield SearchResult(item["title"], "page", item["link"], item["icon"])
 
 
 def _contacts(text: str, request: HttpRequest) -> Found:
-    for record in contact_search.find(text, EACH):
+    for record in contact_search.find(text, EACH, whole=masking.applies(request)):
         yield _record(record, request)
 
 
@@ -80,14 +85,15 @@ def _record(record: Record, request: HttpRequest) -> SearchResult:
 
 def _events(text: str, request: HttpRequest) -> Found:
     apps = list(App.objects.values_list("pk", flat=True))
-    for event in Event.objects.filter(app__in=apps, webhook_id=text)[:EACH]:
+    refused = FailedAttempt.objects.filter(trace_id=text).values("event")
+    for event in Event.objects.filter(Q(app__in=apps, webhook_id=text) | Q(pk__in=refused))[:EACH]:
         words = f"event {event.webhook_id}, {event.get_status_display()}"
         yield SearchResult(event.type or "event", words, _page("webhooks_event", event.pk), "inbox")
 
 
 def _calls(text: str, request: HttpRequest) -> Found:
     for call in Call.objects.filter(trace_id=text).order_by("-pk")[:EACH]:
-        words = f"call with trace id {call.trace_id}, {call.at:%Y-%m-%d %H:%M}"
+        words = f"call with trace id {call.trace_id}, {call.at:%Y-%m-%d %H:%M} UTC"
         yield SearchResult(call.operation, words, _page("gateway_call", call.pk), "report")
 
 
@@ -107,6 +113,15 @@ def _job_runs(text: str, request: HttpRequest) -> Found:
         yield SearchResult(f"Job run {run.pk}", words, _page("jobs_run", run.pk), "play_circle")
 
 
+def _timelines(text: str, request: HttpRequest) -> Found:
+    """Whatever else has the id: writes of jobs, outbox entries, bulk upserts and their rows, runs by trace id."""
+    may = request.user.has_perm
+    found = [one for one in beginnings.find(text) if may(KINDS[one.kind].permission)]
+    for one in found[:EACH]:
+        address = f"{reverse('admin:problems_timeline')}?{urlencode({'id': str(one)})}"
+        yield SearchResult(f"{NAMES[one.kind]} {one.pk}", "its timeline", address, "timeline")
+
+
 def _problems(text: str, request: HttpRequest) -> Found:
     for problem in Problem.objects.filter(subject__icontains=text).order_by("-last_seen")[:EACH]:
         words = f"problem: {problem.error}, {problem.tenants:,} tenants"
@@ -121,9 +136,16 @@ def _operations(text: str, request: HttpRequest) -> Found:
         yield SearchResult(key, "operation", reverse("admin:gateway_explore_operation", args=[key]), "travel_explore")
 
 
+def _variables(text: str, request: HttpRequest) -> Found:
+    """Settings, which are variables of the environment, by any part of the name."""
+    wanted, page = text.upper().replace(" ", "_"), reverse("admin:core_workerprocess_variables")
+    for one in [one for one in settings.VARIABLES if wanted in one.name][:EACH]:
+        yield SearchResult(one.name, f"setting: {one.value or SOURCES[one.source]}", f"{page}#{one.name}", "tune")
+
+
 def _by_number(rows: Any, text: str) -> Any:
-    number = text.lower().removeprefix("run").strip()
-    return rows.filter(pk=int(number)) if number.isascii() and number.isdecimal() and int(number) <= _LARGEST else ()
+    number = texts.whole(text.lower().removeprefix("run").strip())
+    return () if number is None else rows.filter(pk=number)
 
 
 def _page(name: str, pk: object) -> str:
@@ -138,9 +160,11 @@ _SOURCES: tuple[tuple[str, Callable[[str, HttpRequest], Found]], ...] = (
     ("tokens.view_credential", _credentials),
     ("sync.view_run", _sync_runs),
     ("jobs.view_run", _job_runs),
+    ("problems.view_problem", _timelines),
     ("problems.view_problem", _problems),
     ("sync.view_record", _contacts),
     ("sync.view_record", _records),
     ("gateway.explore", _operations),
+    (VIEW, _variables),
     ("", _pages),
 )

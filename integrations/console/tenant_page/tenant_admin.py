@@ -16,19 +16,24 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 
-from integrations.console.tenant_page import location_table, tenant_facts, tenant_health
+from integrations.console.tenant_page import location_table, note_forms, tenant_facts, tenant_health
+from integrations.console.tenant_page.people_facts import KnownUser
 from integrations.console.tenant_page.tenant_facts import SHOWN, TenantFacts
 from integrations.core import clock, masking
 from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.pages import tenant_links
 from integrations.core.pages.row_actions import ActionForm, form_for
 from integrations.core.runs import run_progress
 from integrations.core.tenant import Tenant
 from integrations.jobs.models import Schedule
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Company, Location
+from integrations.tenants.tenant_note import LONGEST
 from integrations.webhooks.models import Mailbox
 
 _PLAN_ACTIONS = ("run_now", "run_in_full", "repair", "pause", "go_on")
@@ -49,6 +54,24 @@ class TenantPages(ReadOnlyAdmin):
     """Read-only admin whose change page is the page of the tenant."""
 
     list_display_links = ("name_or_id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Adds what the forms of notes post to."""
+        view = self.admin_site.admin_view(self.note_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_note"
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<path:object_id>/note/", view, name=name), *urls]
+
+    def note_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Add or delete a note. A GET, as a reload makes one, leads back to the tenant's page."""
+        if not (self.has_view_permission(request) and request.user.has_perm(note_forms.ADD)):
+            raise PermissionDenied
+        tenant = self.tenant_of(unquote(object_id))
+        if not self.model._default_manager.filter(pk=tenant.id).exists():  # noqa: SLF001 - Django's documented name
+            raise Http404
+        if request.method == "POST":
+            note_forms.act(request, tenant)
+        return redirect(tenant_links.url(tenant))
 
     def tenant_of(self, tenant_id: str) -> Tenant:
         """The tenant of a row."""
@@ -136,11 +159,21 @@ def _context(request: HttpRequest, tenant: Tenant, row: Any) -> dict[str, Any]:
         "credentials": _with_forms(request, facts.credentials, _CREDENTIAL_ACTIONS),
         "job_rows": _jobs(request, facts),
         "table": table,
+        "notes": [(note, note_forms.may_delete(request, note)) for note in facts.notes or ()],
+        "installers": _installers(facts),
+        "may_note": row is not None and request.user.has_perm(note_forms.ADD),
+        "longest_note": LONGEST,
+        "note_url": f"admin:tenants_{tenant.kind}_note",
         "back": request.get_full_path(),
         "now": now,
         "may_purge": request.user.has_perm("privacy.add_purge"),
         "may_export": request.user.has_perm("exports.add_export"),
     }
+
+
+def _installers(facts: TenantFacts) -> list[tuple[tenant_facts.Installed, KnownUser]]:
+    """Each installation with who installed it."""
+    return [(one, facts.people.installer(one.row.installer_id)) for one in facts.installations or () if facts.people]
 
 
 def _table(request: HttpRequest, tenant: Tenant) -> location_table.LocationTable | None:
@@ -184,9 +217,20 @@ def _mask(facts: TenantFacts) -> None:
     """Mask personal data in the rows that were read to be shown, as the pages of these rows do."""
     rows: list[Model] = [one.row for one in facts.installations or ()]
     rows += [one.run for one in facts.jobs or () if one.run]
+    rows += [one.row for one in facts.upserts or ()]
+    rows += facts.outbox.held if facts.outbox else ()
     for found in (facts.credentials, facts.calls and facts.calls.latest, facts.inbox and facts.inbox.latest):
         rows += found or ()
+    for note in facts.notes or ():
+        note.text = masking.text(note.text)
+    if facts.people is not None:
+        facts.people = facts.people.masked()
     for row in (*rows, *(facts.changes or ()), *(facts.audit or ())):
         masking.columns(row, admin.site.get_model_admin(type(row)).personal)  # type: ignore[attr-defined]
+    if facts.upserts is not None:
+        facts.upserts = [
+            replace(one, progress=replace(one.progress, error=masking.text(one.progress.error)))
+            for one in facts.upserts
+        ]
     if facts.plans is not None:
         facts.plans = [replace(plan, error=masking.text(plan.error)) for plan in facts.plans]

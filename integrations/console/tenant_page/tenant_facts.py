@@ -14,6 +14,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Min, QuerySet
 
+from integrations.console.tenant_page import people_facts, written_facts
+from integrations.console.tenant_page.people_facts import People
+from integrations.console.tenant_page.written_facts import OutboxFacts, UpsertWithProgress
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import Tenant
@@ -36,6 +39,7 @@ from integrations.tenants.app_version import AppVersion
 from integrations.tenants.credential_kinds import STATIC
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation
+from integrations.tenants.tenant_note import TenantNote
 from integrations.tokens import scope_gaps
 from integrations.tokens.models import Credential
 from integrations.tokens.scope_gaps import ScopeGap
@@ -53,7 +57,10 @@ SELECT plan.resource, plan.app_id, (
     LIMIT %(most)s
   ) found
 )
-FROM sync_plan plan WHERE plan.app_id = ANY(%(apps)s) AND plan.location_id = %(location)s LIMIT %(plans)s
+FROM (
+  SELECT DISTINCT app_id, location_id, resource FROM sync_plan
+  WHERE app_id = ANY(%(apps)s) AND location_id = %(location)s LIMIT %(plans)s
+) plan
 """
 
 
@@ -77,12 +84,12 @@ class Installed:
 
     @property
     def plan(self) -> str:
-        """The agency's plan as HighLevel calls it; empty where it told none."""
+        """The agency's plan as HighLevel calls it; empty where it names none."""
         return str(self.row.installer.get("companyPlan", ""))
 
     @property
     def installer(self) -> str:
-        """What HighLevel told of who installed it."""
+        """What HighLevel says of who installed it."""
         return ", ".join(str(value) for name, value in self.row.installer.items() if name != "companyPlan")
 
 
@@ -162,6 +169,10 @@ class TenantFacts:
     inbox: TenantEvents | None = None
     calls: Calls | None = None
     jobs: list[ScheduleWithRun] | None = None
+    outbox: OutboxFacts | None = None
+    upserts: list[UpsertWithProgress] | None = None
+    people: People | None = None
+    notes: list[TenantNote] | None = None
     problems: list[AffectedTenant] | None = None
     audit: list[AuditEntry] | None = None
     changes: list[InstallationChange] | None = None
@@ -290,6 +301,16 @@ def _problems(facts: TenantFacts) -> list[AffectedTenant]:
     return problems.of_tenant(facts.tenant.id, facts.now, LATEST)
 
 
+def _people(facts: TenantFacts) -> People:
+    installers = {one.row.installer_id for one in facts.installations or ()}
+    return people_facts.people_of(facts.tenant, [*facts.apps], installers)
+
+
+def _notes(facts: TenantFacts) -> list[TenantNote]:
+    mine = TenantNote.objects.filter(level=facts.tenant.user_type, tenant_id=facts.tenant.id)
+    return list(mine.order_by("-pk")[:SHOWN])
+
+
 def _audit(facts: TenantFacts) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(subject=facts.tenant.audit_subject).order_by("-at")[:LATEST])
 
@@ -314,7 +335,11 @@ _BLOCKS: tuple[tuple[str, str, Callable[[TenantFacts], Any]], ...] = (
     ("inbox", "webhooks.view_event", _inbox),
     ("calls", "gateway.view_call", _calls),
     ("jobs", "jobs.view_schedule", _jobs),
+    ("outbox", "outbox.view_entry", lambda facts: written_facts.outboxes_of(facts.tenant, [*facts.apps])),
+    ("upserts", "upserts.view_upsert", lambda facts: written_facts.upserts_of(facts.tenant, [*facts.apps], facts.now)),
     ("changes", "tenants.view_installationchange", _changes),
+    ("people", "tenants.view_installation", _people),
+    ("notes", "tenants.view_location", _notes),
     ("problems", "problems.view_problem", _problems),
     ("audit", "core.view_auditentry", _audit),
 )

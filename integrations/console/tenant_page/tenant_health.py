@@ -16,6 +16,7 @@ from django.urls import reverse
 from integrations.console.tenant_page.tenant_facts import Counted, Installed, TenantFacts
 from integrations.core.ages import relative
 from integrations.core.tenant import UserType
+from integrations.outbox.queries import TO_DECIDE
 from integrations.sync.queries import Progress
 from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
@@ -193,6 +194,22 @@ def _jobs(facts: TenantFacts) -> Iterator[Sign]:
             yield Sign(Tone.BAD, words, "see the run", _page("jobs_run", one.run.pk))
 
 
+def _writes(facts: TenantFacts) -> Iterator[Sign]:
+    """Calls of unknown fate, and those that hold others."""
+    if facts.outbox and (number := facts.outbox.to_decide):
+        link = reverse("admin:outbox_entry_changelist") + f"?q={facts.tenant.id}&state__in={','.join(TO_DECIDE)}"
+        words = f"{number:,} outbox entr{'y waits' if number == 1 else 'ies wait'} for a decision"
+        yield Sign(Tone.WARN, words, "see why, and decide", link)
+    for one in facts.upserts or ():
+        link = _page("upserts_upsert", one.row.pk)
+        if one.progress.unknown:
+            words = f"{one.progress.unknown:,} rows of bulk upsert {one.row.pk} may have been written or not"
+            yield Sign(Tone.WARN, words, "look at HighLevel, then decide", link)
+        if one.progress.status == "failed":
+            words = f"Bulk upsert {one.row.pk} stopped: {one.progress.error or 'rows still wait'}"
+            yield Sign(Tone.BAD, words, "mend the cause, then let it go on", link)
+
+
 def _quota(facts: TenantFacts) -> Iterator[Sign]:
     for one in facts.quotas or ():
         link = reverse("admin:quota_resource", args=[one.key])
@@ -222,6 +239,7 @@ _RULES: tuple[Callable[[TenantFacts], Iterator[Sign]], ...] = (
     _syncs,
     _events,
     _jobs,
+    _writes,
     _quota,
     _calls,
     _unread,

@@ -17,6 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.models import BulkAction
 from integrations.core.runs.querysets import QUEUED
+from integrations.exports.models import Run as ExportRun
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule
@@ -25,6 +26,7 @@ from integrations.quota.models import Parked
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Run as UpsertRun
 from integrations.webhooks.models import Mailbox
 
 MOST = 10_000
@@ -60,10 +62,16 @@ class _Kind:
     leased: Callable[[datetime], QuerySet[Any]] | None
     link: str
 
+    @property
+    def permission(self) -> str:
+        """That of the list: runs of outboxes have no list of their own."""
+        room, model = self.link.split("_", 1)
+        return f"{room}.view_{model}"
+
 
 def queues(now: datetime, may: Callable[[str], bool]) -> list[QueueRow]:
     """All kinds of work whose lists the operator `may` see, urgent ones first."""
-    return [_row(kind, now) for kind in _KINDS if may(_permission(kind.due(now).model))]
+    return [_row(kind, now) for kind in _KINDS if may(kind.permission)]
 
 
 def _row(kind: _Kind, now: datetime) -> QueueRow:
@@ -136,6 +144,8 @@ _KINDS = (
         "jobs_schedule",
     ),
     _Kind("Outboxes to send", DEFAULT, "due_at", *_runs(OutboxRun), "outbox_tenantoutbox"),
+    _Kind("Bulk upserts to send", DEFAULT, "due_at", *_runs(UpsertRun), "upserts_upsert"),
+    _Kind("Exports to write", DEFAULT, "due_at", *_runs(ExportRun), "exports_export"),
     _Kind(
         "Tasks that wait for quota",
         DEFAULT,
@@ -146,10 +156,6 @@ _KINDS = (
     ),
     _Kind("Actions over many rows", DEFAULT, "due_at", lambda now: BulkAction.objects.all(), None, "core_bulkaction"),
 )
-
-
-def _permission(model: Any) -> str:
-    return f"{model._meta.app_label}.view_{model._meta.model_name}"  # noqa: SLF001 - Django's documented name
 
 
 def _list(name: str) -> str:

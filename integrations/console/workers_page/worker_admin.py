@@ -10,7 +10,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
+from integrations.console.safekeeping import safekeeping_view
+from integrations.console.variables_page import variables_view
 from integrations.console.workers_page import broker_messages, queue_facts, worker_facts
 from integrations.console.workers_page.queue_facts import QueueRow
 from integrations.console.workers_page.worker_facts import WorkerRow
@@ -27,6 +30,15 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     """Worker processes; the changelist is the page of workers and queues."""
 
     fields = ("name", "queues", "threads", "memory", "started_at", "seen_at", "work", "hung")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Adds the pages of keys, spool and audit trail, and of variables."""
+        beside = {"safekeeping": safekeeping_view.show, "variables": variables_view.show}
+        pages = [
+            path(f"{name}/", self.admin_site.admin_view(view), name=f"core_workerprocess_{name}")
+            for name, view in beside.items()
+        ]
+        return [*pages, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Render the page. Raises PermissionDenied without the view permission."""

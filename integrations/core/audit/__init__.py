@@ -23,12 +23,12 @@ under the old keys and then appends that entry (`maintenance.reseal`). Then an o
 is not listed are proven by the next entry whose key is.
 
 **Entries of the release before seals** have chain values only. The migration seals them by one entry that follows them.
-They are proven from then on. Whoever wrote to the database before could have rewritten them; nothing proves otherwise.
+They are proven from then on. A writer to the database before that could have rewritten them; nothing proves otherwise.
 """
 
 from __future__ import annotations
 
 from integrations.core.audit.entries import Changes, changes, lock, record
-from integrations.core.audit.verification import verify
+from integrations.core.audit.verification import still_holds, verify
 
-__all__ = ["Changes", "changes", "lock", "record", "verify"]
+__all__ = ["Changes", "changes", "lock", "record", "still_holds", "verify"]

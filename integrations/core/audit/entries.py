@@ -76,7 +76,7 @@ def append(
 def _recovered(head: TrailHead, state: Standing) -> TrailHead:
     """A head in place of one that is missing or not proven. The chain goes on, and `audit verify` reports this place.
 
-    Refusing instead would let whoever can delete one row stop installs and sign-ins.
+    Refusing instead would let an attacker who can delete one row stop installs and sign-ins.
     """
     first, last = AuditEntry.objects.order_by("number").first(), AuditEntry.objects.order_by("-number").first()
     if first is None or last is None:
@@ -98,9 +98,11 @@ def _recovered(head: TrailHead, state: Standing) -> TrailHead:
 
 
 def _json(value: Any) -> Any:
-    """The value as JSON has it; objects by their text, and rows of a relation as a sorted list."""
+    """The value as JSON has it; objects by their text, lists and rows of a relation as a sorted list."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Mapping):
+        return {str(name): _json(one) for name, one in value.items()}
     if isinstance(value, Iterable):
         return sorted(map(str, value))
     return str(value)

@@ -1,6 +1,6 @@
 """Heads of the audit trail that were exported: from the database, and from files and logs.
 
-Each is sealed, so a line that somebody invented is told apart.
+Each is sealed, so an invented line is recognized.
 """
 
 from __future__ import annotations

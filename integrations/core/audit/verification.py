@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from integrations.core import audit_seals
 from integrations.core.audit import exported_heads
 from integrations.core.audit.entries import HEAD_LOST
@@ -52,7 +54,7 @@ class Examination:
 
     @property
     def failures(self) -> list[Flaw]:
-        """The flaws that nobody has accepted."""
+        """The flaws that no operator has accepted."""
         return [flaw for flaw in self.flaws if not flaw.is_accepted]
 
     @property
@@ -80,6 +82,24 @@ def examine(heads: Iterable[ExportedHead] = ()) -> Examination:
     return walk.finished()
 
 
+def is_genuine(entry: AuditEntry) -> bool:
+    """Whether the entry's own seal proves it. One whose key was retired is proven by later entries alone."""
+    return bytes(entry.hash) == entry.chain_value and _seal(entry) is Standing.GENUINE
+
+
+def still_holds(begun: str, said: QuerySet[AuditEntry]) -> AuditEntry | None:
+    """The newest entry with the action `begun`, unless a genuine entry of these came after it.
+
+    So an attacker who writes to the database begins with an entry of theirs what holds something up, and ends nothing.
+    """
+    for entry in said.order_by("-number").iterator():
+        if entry.action == begun:
+            return entry
+        if is_genuine(entry):
+            return None
+    return None
+
+
 class _Walk:
     """One pass over the entries."""
 
@@ -105,7 +125,7 @@ class _Walk:
         found.entries += 1
         found.keys[entry.key_id] += 1
         found.flaws += [Flaw(what, entry.number, entry.pk) for what in self._flaws(entry)]
-        if entry.action == ACCEPTED and bytes(entry.hash) == entry.chain_value and _seal(entry) is Standing.GENUINE:
+        if entry.action == ACCEPTED and is_genuine(entry):
             self._accepted |= {*entry.detail["numbers"], entry.number}
             self._accepted_at = entry.at
         self._number, self._value = entry.number, bytes(entry.hash)

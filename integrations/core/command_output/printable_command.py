@@ -1,4 +1,4 @@
-"""Base of all management commands: what they print has no control characters, whoever chose the text.
+"""Base of all management commands: what they print has no control characters, whatever the text is from.
 
 Names, messages and ids come from the vendor, and so from anybody who fills in a form on a tenant's web site.
 """

@@ -6,7 +6,6 @@ Sealed and binary columns, passwords and the like are in none. Who may not see p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,7 @@ from django.db.models import BinaryField, Field, ForeignKey
 from django.http import HttpRequest
 
 from integrations.core.pages import tenant_links
-
-_SECRET = re.compile(r"password|secret|sealed|token|session_|^mac$|^mark$|^seal$")
+from integrations.core.redaction import is_secret_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,11 @@ def chosen(every: Sequence[ListColumn], names: Iterable[str]) -> list[ListColumn
 
 
 def _fields(page: Any, names: Iterable[Any]) -> Iterator[Field[Any, Any]]:
-    """The model's own columns among the names, without those that are nobody's to read."""
+    """The model's own columns among the names, without secrets and seals."""
     own = {field.name: field for field in page.model._meta.concrete_fields}  # noqa: SLF001
     for name in names:
         field = own.get(name) if isinstance(name, str) else None
-        if field is not None and not isinstance(field, BinaryField) and not _SECRET.search(field.name):
+        if field is not None and not isinstance(field, BinaryField) and not is_secret_column(field.name):
             yield field
 
 

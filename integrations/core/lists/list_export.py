@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db import DataError, ProgrammingError
+from django.db.models import BinaryField, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -20,7 +22,7 @@ from django.urls import URLPattern, path, reverse
 
 from integrations.core import audit, clock, masking
 from integrations.core.errors import BadRequest
-from integrations.core.lists import list_columns, list_file, saved_filters
+from integrations.core.lists import list_columns, list_file, saved_filters, spreadsheet
 from integrations.core.lists.date_range import DateRangeFilter, field_of
 from integrations.core.lists.list_columns import ListColumn
 from integrations.core.lists.saved_filters import NewFilter
@@ -54,6 +56,26 @@ class ListExport:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         urls: list[URLPattern] = super().get_urls()  # type: ignore[misc]
         return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *urls]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """What an address may filter by: no column of bytes, which are seals and encrypted secrets."""
+        name = lookup.partition(LOOKUP_SEP)[0]
+        sealed = {field.name for field in self.model._meta.fields if isinstance(field, BinaryField)}  # noqa: SLF001
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        return allowed and name not in sealed
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with the rows of its page read.
+
+        Raises IncorrectLookupParameters for filters that only the database refuses, such as a regular expression that
+        is none, or a text with a NUL. Django shows the list without them then.
+        """
+        try:
+            listed = super().get_changelist_instance(request)  # type: ignore[misc]
+            len(listed.result_list)  # the page shows these very rows, and asks no second time
+        except (DataError, ProgrammingError) as error:
+            raise IncorrectLookupParameters("the database cannot compare with this") from error
+        return listed
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list, with links to its saved filters and to its export."""
@@ -94,14 +116,14 @@ class ListExport:
         parts = list_file.lines(list_file.batches(self, rows, masked=masked), columns, form)
         answer = StreamingHttpResponse(_counted(parts, name, actor), content_type=list_file.TYPES[form])
         file = f"{self.opts.model_name}-{clock.now():%Y%m%d-%H%M%S}.{form}"
-        answer["Content-Disposition"] = f'attachment; filename="{file}"'
+        answer["Content-Disposition"] = spreadsheet.attachment(file)
         answer["X-Accel-Buffering"] = "no"  # a proxy passes it on as it comes
         return answer
 
     def _export_rows(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows that the filters of the address match, in the list's order, all of them."""
         try:
-            listed = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+            listed = self.get_changelist_instance(request)
         except IncorrectLookupParameters as error:
             raise BadRequest(f"these filters are none of this list: {error}") from error
         rows: QuerySet[Any] = listed.queryset

@@ -20,8 +20,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from integrations.core import audit, clock, masking
-from integrations.core.models import BulkAction
+from integrations.core import audit, clock, masking, texts
+from integrations.core.models import AuditEntry, BulkAction
 from integrations.core.pages import bulk_mark, list_query
 
 AT_ONCE = 25  # rows that a request changes itself: those of one page of a list
@@ -125,8 +125,7 @@ def allowed_back(request: HttpRequest) -> str:
 def _index(request: HttpRequest) -> int:
     """Which of the forms above and below the list was sent; the last one there is, for another number."""
     sent = len(request.POST.getlist("action"))
-    index = request.POST.get("index", "0")
-    return min(int(index), max(0, sent - 1)) if index.isdecimal() else 0
+    return min(texts.whole(request.POST.get("index", "0")) or 0, max(0, sent - 1))
 
 
 def _is_confirmed(request: HttpRequest, chosen: ChosenRows) -> bool:
@@ -165,19 +164,28 @@ def record(row: BulkAction, what: str, *, by: str = "") -> None:
     detail = {"model": row.model, "what": row.action, "rows": row.total, "done": row.done}
     detail |= list_query.for_audit(row.query)
     actor = by or f"operator {row.operator}"
-    audit.record(f"bulk.{what}", actor=actor, subject=f"bulk action:{row.pk}", **detail)
+    audit.record(f"bulk.{what}", actor=actor, subject=_subject(row), **detail)
+
+
+def has_ended(row: BulkAction) -> bool:
+    """Whether the audit trail says that it ended, whatever its row says: it is done once."""
+    ends = [f"bulk.{status.value}" for status in BulkAction.Status if status != BulkAction.Status.RUNNING]
+    return AuditEntry.objects.filter(subject=_subject(row), action__in=ends).exists()
 
 
 def cancel(rows: Iterable[BulkAction], *, by: str) -> int:
     """Stop what runs: no further batch begins. How many were stopped; the batches that are done stay done."""
     stopped = 0
     for row in rows:
-        mine = BulkAction.objects.filter(pk=row.pk, status=BulkAction.Status.RUNNING)
         with transaction.atomic():
-            if mine.update(status=BulkAction.Status.CANCELLED, due_at=None, finished_at=clock.now()):
+            if BulkAction.objects.filter(pk=row.pk).end(BulkAction.Status.CANCELLED, clock.now()):
                 record(BulkAction.objects.get(pk=row.pk), "cancelled", by=by)
                 stopped += 1
     return stopped
+
+
+def _subject(row: BulkAction) -> str:
+    return f"bulk action:{row.pk}"
 
 
 def _page(row: BulkAction) -> str:

@@ -7,6 +7,7 @@ registered turns, those of hung threads too, so no second thread gets a run that
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -159,6 +160,17 @@ def set_capacity(threads: Mapping[str, int]) -> None:
     """Set the number of threads by queue that this worker process has."""
     _capacity.clear()
     _capacity.update(threads)
+
+
+def reset() -> None:
+    """Forget all of it: after a fork these are the parent's threads."""
+    global _lock  # noqa: PLW0603 - one per process
+    _lock = threading.Lock()  # a thread of the parent may have held it at the fork
+    for registered in (_running, _growth, _slots, _capacity):
+        registered.clear()
+
+
+os.register_at_fork(after_in_child=reset)
 
 
 def running() -> list[Activity]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from integrations.core import masking
+from integrations.core.sql.known_values import known_values
 
 NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 
@@ -21,9 +22,9 @@ class AbstractPlan(models.Model):
 
     not_due: ClassVar[dict[str, Any]] = {"due_at": None}  # columns of a plan that is not due
 
-    enabled = models.BooleanField(default=True)
-    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    created_at = models.DateTimeField()
+    enabled = models.BooleanField("switched on", default=True)
+    due_at = models.DateTimeField("next run", null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField("created")
 
     class Meta:
         abstract = True
@@ -44,7 +45,7 @@ class AbstractRun(models.Model):
 
     class Status(models.TextChoices):
         """A run is running until it ends in one of the next three ways. An unknown one has stopped over a write that
-        may have happened or not: it goes on when somebody says which, and its plan starts no other run before.
+        may have happened or not: it goes on when an operator says which, and its plan starts no other run before.
         """
 
         RUNNING = "running", "running"
@@ -59,16 +60,18 @@ class AbstractRun(models.Model):
     cleared_at_end: ClassVar[dict[str, Any]] = {}  # columns that an ended run no longer needs
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
-    due_at = models.DateTimeField(help_text="when the next turn may begin")
-    lease_owner = models.CharField(max_length=64, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="failures in a row at this checkpoint")
+    due_at = models.DateTimeField("next turn", help_text="when the next turn may begin")
+    lease_owner = models.CharField("leased by", max_length=64, blank=True)
+    lease_until = models.DateTimeField("leased until", null=True, blank=True)
+    attempts = models.PositiveIntegerField("failures in a row", default=0, help_text="at this checkpoint")
     error_code = models.CharField(max_length=40, blank=True)
     error = models.CharField(max_length=300, blank=True)
     trace_id = models.CharField(max_length=64, blank=True)
-    vendor_answer = models.JSONField(null=True, blank=True, help_text="what HighLevel answered, redacted")
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
+    vendor_answer = models.JSONField(
+        "HighLevel's answer", null=True, blank=True, help_text="what HighLevel answered, redacted"
+    )
+    started_at = models.DateTimeField("started")
+    finished_at = models.DateTimeField("ended", null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -82,7 +85,7 @@ class AbstractRun(models.Model):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this application wrote the run, as far as its room can tell. Nobody resumes one that is not."""
+        """Whether this application wrote the run, as far as its room can tell. One that is not is never resumed."""
         return True
 
     @property
@@ -112,6 +115,7 @@ def run_constraints(plan_field: str) -> list[models.BaseConstraint]:
     running, leased = models.Q(status="running"), models.Q(lease_until__isnull=False)
     finished = models.Q(finished_at__isnull=False)
     return [
+        *known_values(status=AbstractRun.Status.values),
         models.UniqueConstraint(fields=[plan_field], condition=running, name=f"one_running_run_per_{plan_field}"),
         models.CheckConstraint(
             condition=(running & ~finished) | (~running & finished), name="%(app_label)s_run_finished_or_running"

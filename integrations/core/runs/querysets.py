@@ -14,8 +14,7 @@ neither takes another's lease nor leaves one that is too long.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,9 +24,9 @@ from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q,
 from django.db.models.functions import Coalesce, Now
 
 from integrations.core.dispatch import LOST_AFTER
-from integrations.core.errors import NO_ANSWER, SealBroken, VendorAnswer
+from integrations.core.errors import NO_ANSWER, IntegrationError, SealBroken, VendorAnswer
 from integrations.core.process import activity
-from integrations.core.runs import vendor_answers
+from integrations.core.runs import tenant_turns, vendor_answers
 from integrations.core.runs.models import AbstractPlan, AbstractRun
 from integrations.core.runs.shares import SharesInUse, ThreadShare
 
@@ -40,7 +39,7 @@ log = structlog.get_logger(__name__)
 QUEUED = "queued"
 # Beyond the expected wait; then the parked task counts as lost, and the dispatcher sends the run again.
 PARKED = timedelta(minutes=10)
-MOST_CANDIDATES = 1000  # due runs among which `take_due` chooses
+MOST_CANDIDATES = 1000  # oldest due runs among which `take_due` chooses
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
 _CODE, _REASON, _TRACE_ID = 40, 300, 64  # characters
 
@@ -59,12 +58,27 @@ def error_columns(code: str, reason: str, answer: VendorAnswer = NO_ANSWER) -> F
     }
 
 
+def columns_of(error: IntegrationError) -> Fields:
+    """`error_columns` of an error: its reason in our words, then in the vendor's."""
+    words = "; ".join(error.vendor.details) or error.vendor.message
+    return error_columns(error.code, f"{error}: {words}" if words else str(error), error.vendor)
+
+
 class RunQuerySet(models.QuerySet[R]):
     """Runs of one room. The model's `task` executes a turn of a run; `lease_term` is how long its lease lasts."""
 
     def running(self) -> RunQuerySet[R]:
         """Runs that have not ended."""
         return self.filter(status="running")
+
+    def waiting(self) -> RunQuerySet[R]:
+        """Due runs that no worker has, and for which no message is in flight."""
+        return self.running().filter(_free(), due_at__lte=Now())
+
+    def plans(self) -> PlanQuerySet[Any]:
+        """The plans of the room."""
+        plan = self.model._meta.get_field(self.model.plan_field).related_model  # noqa: SLF001 - documented by Django
+        return PlanQuerySet(plan, using=self.db)
 
     def claim(self, run_id: int, owner: str) -> R | None:
         """Lease a due run to a worker, and count a predecessor that died as a failure.
@@ -125,22 +139,21 @@ class RunQuerySet(models.QuerySet[R]):
         """The ids of up to `limit` due runs that no worker has, in the order in which workers should get them.
 
         Each is leased to its message for `LOST_AFTER`. Runs that match `first` come before the others; among equals the
-        tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
-        tells tenants apart. What has its share of the threads (`shares`) gets no more; only runs of this queryset
-        count. A run that another transaction has locked is left for the next time.
+        tenants take turns (`tenant_turns`), so that a tenant with many runs delays no other's first. `tenant` names the
+        column that tells tenants apart. What has its share of the threads (`shares`) gets no more; only runs of this
+        queryset count. A run that another transaction has locked is left for the next time.
         """
         rank = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
-        waiting = self._waiting().order_by("due_at").annotate(rank=rank)
+        waiting = self.waiting().order_by("due_at").annotate(rank=rank)
         columns = [share.column for share in shares]
         use = SharesInUse(shares, self._at_work(columns) if shares else ())
         for column, values in use.used_up():
             waiting = waiting.exclude(**{f"{column}__in": values})
-        found = waiting.values_list("pk", tenant, "rank", *columns)[:MOST_CANDIDATES]
+        found = _candidates(waiting.values_list("pk", tenant, "rank", *columns), tenant)
         keys = {pk: values for pk, _, _, *values in found}
-        chosen: list[int] = []
-        for pk in round_robin((pk, key, rank) for pk, key, rank, *_ in found):
-            if len(chosen) < limit and use.admit(keys[pk]):
-                chosen.append(pk)
+        turns = tenant_turns.of(self.model._meta.label)  # noqa: SLF001 - Django's documented name
+        due = [(pk, key, rank) for pk, key, rank, *_ in found]
+        chosen = turns.take(due, limit, lambda pk: use.admit(keys[pk]))
         if not chosen:
             return []
         with transaction.atomic():
@@ -201,9 +214,6 @@ class RunQuerySet(models.QuerySet[R]):
     def _all(self) -> RunQuerySet[R]:
         return RunQuerySet(self.model, using=self.db)
 
-    def _waiting(self) -> RunQuerySet[R]:
-        return self.running().filter(_free(), due_at__lte=Now())
-
     def _at_work(self, columns: Sequence[str]) -> list[tuple[bool, Sequence[Any]]]:
         """Runs that a worker has or whose message is in flight, for `SharesInUse`. Parked runs are neither: their
         leases last longer than a message's.
@@ -229,6 +239,10 @@ class PlanQuerySet(models.QuerySet[P]):
         mine = self._runs().filter(**{self._field: OuterRef("pk")})
         return self.filter(~Exists(mine.running()), ~Exists(mine.filter(status="unknown")))
 
+    def due(self, now: datetime) -> PlanQuerySet[P]:
+        """Plans that are to have a run, and have none."""
+        return self.without_run().filter(due_at__lte=now)
+
     def start_due(
         self,
         now: datetime,
@@ -244,9 +258,10 @@ class PlanQuerySet(models.QuerySet[P]):
         that one goes on at its checkpoint instead. A plan for which `refusal` has a reason is switched off, and gets a
         failed run with that reason.
         """
-        due = self.without_run().filter(due_at__lte=now).order_by("due_at")
         with transaction.atomic():
-            plans = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+            plans = list(self.due(now).order_by("due_at").select_for_update(skip_locked=True, of=("self",))[:limit])
+            if not plans:
+                return []
             # A run that began between the query's snapshot and our lock would collide with the unique constraint.
             running = self._runs().running().filter(**{f"{self._field}__in": plans})
             busy = set(running.values_list(f"{self._field}_id", flat=True))
@@ -312,14 +327,13 @@ class PlanQuerySet(models.QuerySet[P]):
         return self._run_model(**{self._field: plan}, due_at=Now(), started_at=now, **fields)
 
 
-def round_robin(waiting: Iterable[tuple[int, object, int]]) -> list[int]:
-    """Order runs, given as id, tenant and rank with the longest waiting first: by rank, then the tenants in turns."""
-    counts: Counter[object] = Counter()
-    keyed = []
-    for age, (run_id, tenant, rank) in enumerate(waiting):
-        keyed.append((rank, counts[tenant, rank], age, run_id))
-        counts[tenant, rank] += 1
-    return [run_id for *_, run_id in sorted(keyed)]
+def _candidates(waiting: models.QuerySet[Any, Any], tenant: str) -> list[tuple[Any, ...]]:
+    """The oldest due runs. If there are more, also the oldest of tenants that have none among them."""
+    oldest = list(waiting[:MOST_CANDIDATES])
+    if len(oldest) < MOST_CANDIDATES:
+        return oldest
+    there = {key for _, key, *_ in oldest}
+    return [*oldest, *waiting.exclude(**{f"{tenant}__in": there})[:MOST_CANDIDATES]]
 
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@
     StoreUnavailable               while the store of permits is unavailable
     other Retryables               again after a while; failed after MOST_ATTEMPTS in a row at one checkpoint
     InstallGone                    cancelled: the app was uninstalled
-    Halted                         unknown: it waits until somebody says whether a write happened
+    Halted                         unknown: it waits until an operator says whether a write happened
     other IntegrationErrors        failed, unless the room knows better (`refused`)
     anything else                  failed, with the place of the mistake, unless the room knows better (`crashed`)
 
@@ -36,7 +36,7 @@ from integrations.core.observing import log_scope, spans
 from integrations.core.process import activity, source_position, stopping
 from integrations.core.runs import current_run
 from integrations.core.runs.models import AbstractRun
-from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, error_columns
+from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, columns_of, error_columns
 
 log = structlog.get_logger(__name__)
 
@@ -162,8 +162,7 @@ class Turn(ABC, Generic[R]):
 
     def describe(self, error: IntegrationError) -> Fields:
         """Columns that say what went wrong."""
-        words = "; ".join(error.vendor.details) or error.vendor.message
-        return error_columns(error.code, f"{error}: {words}" if words else str(error), error.vendor)
+        return columns_of(error)
 
     @property
     def hung_after(self) -> timedelta:
@@ -257,7 +256,7 @@ class Turn(ABC, Generic[R]):
             self.plan_after_failure(now, error)
 
     def halt(self, stop: Halted) -> None:
-        """Stop the run until somebody has decided. Its plan gets no due time: the run goes on first."""
+        """Stop the run until an operator has decided. Its plan gets no due time: the run goes on first."""
         self.log("error", "halted", {"error": str(stop)})
         self._end(AbstractRun.Status.UNKNOWN, clock.now(), {**self.result(), **stop.columns})
 

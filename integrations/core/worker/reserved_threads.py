@@ -5,7 +5,8 @@ limit, so jobs that hang would take every thread, and webhooks and token refresh
 fetches from the other queues through a channel of its own, whose limit is lower than the number of threads. The
 difference is what urgent tasks have for themselves (`celery_tasks.threads_by_queue`).
 
-It also stops fetching when the process is about to end (`core.process.stopping`).
+It also stops fetching when the process is about to end (`core.process.stopping`), and counts the connections to the
+broker (`core.process.broker_connections`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from celery import bootsteps
 from kombu.common import ignore_errors
 
 from integrations.core.celery_tasks import URGENT, threads_by_queue
-from integrations.core.process import activity, stopping
+from integrations.core.process import activity, broker_connections, stopping
 from integrations.core.worker import fetching
 
 
@@ -31,6 +32,7 @@ class ReservedThreads(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Move the other queues to their own channel."""
+        broker_connections.note()
         queues = consumer.app.amqp.queues.consume_from
         threads = threads_by_queue(consumer.pool.num_processes, list(queues))
         activity.set_capacity(threads)

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from integrations.core import masking
+from integrations.core import masking, texts
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.gateway.explorer import explorer, prefilled
@@ -133,9 +133,8 @@ def _allowed(view: View) -> View:
 def _app(request: HttpRequest) -> App | None:
     """The selected app, or the first."""
     apps = App.objects.order_by("pk")
-    chosen = request.GET.get("app") or request.POST.get("app") or ""
-    found = apps.filter(pk=chosen).first() if chosen.isascii() and chosen.isdigit() and len(chosen) < 10 else None
-    return found or apps.first()
+    chosen = texts.whole(request.GET.get("app") or request.POST.get("app") or "") or 0
+    return apps.filter(pk=chosen).first() or apps.first()
 
 
 def _form(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from integrations.core import texts
 from integrations.gateway.explorer import explorer
 from integrations.gateway.models import Call
 from integrations.gateway.stats import sent_request
@@ -14,14 +15,12 @@ from integrations.gateway.stats.sent_request import SentRequest
 from integrations.gateway.target import Target
 
 CALL = "call"  # the field of the address that names a kept call
-_LARGEST = 2**63 - 1
 
 
 def call_of(given: Mapping[str, str], name: str) -> Call | None:
     """The kept call that the address names, if it called this operation."""
-    number = given.get(CALL, "")
-    fits = number.isascii() and number.isdecimal() and int(number) <= _LARGEST
-    return Call.objects.filter(pk=number, operation=name).first() if fits else None
+    number = texts.whole(given.get(CALL, ""))
+    return None if number is None else Call.objects.filter(pk=number, operation=name).first()
 
 
 def fields_of(call: Call, found: Target, prefix: str) -> tuple[dict[str, str], bool]:

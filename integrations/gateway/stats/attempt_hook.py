@@ -40,6 +40,12 @@ class ObservedAttempt:
     spent: bool
 
 
+def flush_if_due() -> None:
+    """Write what was counted of calls and permits if the last write was a few seconds ago."""
+    usage_counter.flush_if_due()
+    quota.counter.flush_if_due()
+
+
 _observer: ContextVar[list[ObservedAttempt] | None] = ContextVar("gateway_observer", default=None)
 
 
@@ -121,8 +127,7 @@ class Attempt:
         observer = _observer.get()
         if observer is not None:
             observer.append(ObservedAttempt(request, self.response, took, not never_left))
-        usage_counter.flush_if_due()
-        quota.counter.flush_if_due()
+        flush_if_due()
 
     def _took(self) -> float:
         if self.response is not None:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from integrations.core.filters import NONE
-from integrations.core.plots import Plot, Scale
+from integrations.core.pages.plots import Plot, Scale
 from integrations.gateway.stats import queries, usage_plots
 from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
 from integrations.gateway.stats.usage_plots import CountedSlices

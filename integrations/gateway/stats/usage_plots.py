@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from integrations.core import plots
-from integrations.core.plots import Plot, Scale, Series
+from integrations.core.pages import plots
+from integrations.core.pages.plots import Plot, Scale, Series
 from integrations.gateway.histogram import SIZE, percentile
 from integrations.gateway.stats.queries import Slice, Span, begin
 

@@ -54,17 +54,8 @@ def _plan(refused: RefusedCall, installation: Installation | None) -> str:
     if row is None:
         return ""
     kind = refused.kind or (CredentialKind.KEY if refused.operation.startswith(API_1_KEY) else row.kind)
-    return " ".join([_own_plan(row), plan_access.for_credential(kind, row.tenant.kind)])
-
-
-def _own_plan(row: Installation) -> str:
-    known = agency_plan.of(row.app, row.tenant)
-    if known:
-        return f"The agency's plan may be why. HighLevel calls it {known}."
-    return (
-        "The agency's plan may be why. It is unknown here: HighLevel tells it only where the grant has the scope "
-        f"{agency_plan.ASKED_WITH}."
-    )
+    own = f"The agency's plan may be why. {agency_plan.words(row.app, row.tenant)}"
+    return f"{own} {plan_access.for_credential(kind, row.tenant.kind)}"
 
 
 def _installation(refused: RefusedCall) -> Installation | None:

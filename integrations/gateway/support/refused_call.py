@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Protocol
 
 from integrations.core.errors import IntegrationError, Permanent
-from integrations.core.runs.models import AbstractRun
 from integrations.core.tenant import Tenant
 from integrations.gateway.models import Call
 from integrations.gateway.stats import anonymize
@@ -70,6 +70,15 @@ class RefusedCall:
         yield "Error code here", f"{self.code} ({self.reason})" if self.reason else self.code
 
 
+class FailedRow(Protocol):
+    """A row with the columns that `core.runs.querysets.error_columns` writes."""
+
+    error_code: str
+    error: str
+    trace_id: str
+    vendor_answer: Any
+
+
 def of_error(error: IntegrationError, *, app: App, tenant: Tenant, at: datetime, **known: str) -> RefusedCall:
     """The call behind an error of the gateway. `known`: request and version, where the caller has them."""
     vendor = error.vendor
@@ -77,9 +86,9 @@ def of_error(error: IntegrationError, *, app: App, tenant: Tenant, at: datetime,
         app=app,
         account=str(tenant),
         code=error.code,
-        reason=str(error.context.get("reason", "")),
+        reason=error.reason,
         at=at,
-        operation=str(error.context.get("operation", "")),
+        operation=error.operation,
         status=vendor.status,
         trace_id=vendor.trace_id or "",
         words=anonymize.clean(vendor.message or ""),
@@ -106,21 +115,35 @@ def of_kept(call: Call, app: App | None) -> RefusedCall:
     )
 
 
-def of_run(run: AbstractRun, *, app: App, tenant: Tenant, source: str) -> RefusedCall:
-    """The last refused call of a run, as far as its row has it. `source`: which job or sync it is."""
-    answer = run.vendor_answer or {}
+def of_row(  # noqa: PLR0913 - all but the row are keywords
+    row: FailedRow,
+    *,
+    app: App,
+    tenant: Tenant | str,
+    at: datetime | None,
+    source: str,
+    operation: str = "",
+    version: str = "",
+) -> RefusedCall:
+    """The call behind a row of a run, an entry or an attempt, as far as the row has it.
+
+    `source`: the job, sync or other work that made it.
+    """
+    answer = row.vendor_answer or {}
     status = answer.get("status")
     return RefusedCall(
         app=app,
         account=str(tenant),
-        code=run.error_code,
-        reason=api_errors.reason_of(status, run.error),
-        at=run.finished_at,
-        source=source,
+        code=row.error_code,
+        reason=api_errors.reason_of(status, row.error),
+        at=at,
         status=status,
-        trace_id=run.trace_id,
-        words=anonymize.clean(str(answer.get("message", ""))),
+        trace_id=row.trace_id,
+        words=anonymize.clean("; ".join(answer.get("details", ())) or str(answer.get("message", ""))),
         headers=answer.get("headers", {}),
+        source=source,
+        operation=operation,
+        version=version,
     )
 
 

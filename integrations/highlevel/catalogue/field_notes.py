@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from integrations.highlevel.catalogue import parameter_groups, time_units
 from integrations.highlevel.catalogue.schemas import DEEPEST, resolved
 from integrations.highlevel.oauth.dialects import DialectName
 
@@ -35,7 +36,6 @@ _FORMATS = {
 }
 # What an example looks like. The first that fits counts.
 _EXAMPLES = (
-    (r"1[0-9]{12}", "milliseconds since 1970"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", "date and time, ISO 8601"),
     (r"\d{4}-\d\d-\d\d", "date, YYYY-MM-DD"),
     (r"\d\d:\d\d(:\d\d)?", "time of day, hh:mm"),
@@ -47,15 +47,12 @@ _EXAMPLES = (
 )
 # Marks in a description, which win over the example.
 _MARKS = (
-    (r"\bmilli(s|seconds?)\b", "milliseconds since 1970"),
-    (r"\b(unix|epoch) (time)?stamp in seconds\b", "seconds since 1970"),
     (r"\biso[ -]?8601\b", "date and time, ISO 8601"),
     (r"YYYY-MM-DD(?!T)", "date, YYYY-MM-DD"),
 )
 _COMMAS = re.compile(r"comma[- ]separated|separated (with|by) commas?", re.IGNORECASE)
 _MOST = re.compile(r"\bmax(?:imum)?\b\D{0,20}?(\d{1,5})\b", re.IGNORECASE)
 _MOMENT = re.compile(r"date|time|(At|On|From|To|Until|since)$", re.IGNORECASE)
-_EITHER = re.compile(r"\b(?:either|one) of ([\w, ]+? or \w+) is required", re.IGNORECASE)
 # What a name means everywhere in the API.
 _NAMES = (
     (r"locationId|location_id", "id of the location"),
@@ -79,13 +76,18 @@ _ITEMS = {"string": "strings", "number": "numbers", "integer": "numbers", "boole
 
 def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, str]:
     """The notes on an OpenAPI operation's parameters and the top level of its body; fields without one are left out."""
-    found = {p["name"]: of_parameter(p) for p in data.get("parameters", ()) if p.get("in") != "header"}
+    parameters = [one for one in data.get("parameters", ()) if one.get("in") != "header"]
+    found = {one["name"]: of_parameter(one) for one in parameters}
+    said = {one["name"]: str(one.get("description", "")) for one in parameters}
     for content in (data.get("requestBody") or {}).get("content", {}).values():
-        found |= {name: of_field(name, part, document) for name, part in _properties(content.get("schema"), document)}
-    of_one: dict[frozenset[str], str] = {}
-    for group in _groups(data):
-        of_one.setdefault(frozenset(group), ", ".join(sorted(group)))
-    found[ONE_OF] = "; ".join(sorted(of_one.values()))
+        for name, part in _properties(content.get("schema"), document):
+            found[name] = of_field(name, part, document)
+            said[name] = _description(part, document)
+    for name, text in said.items():
+        others = " or ".join(parameter_groups.excluded_by(name, text, said.keys()))
+        found[name] = ", ".join(filter(None, [found[name], f"not together with {others}" if others else ""]))
+    groups_of_one = {", ".join(sorted(set(group))) for group in parameter_groups.of_one(said)}
+    found[ONE_OF] = "; ".join(sorted(groups_of_one))
     return {name: note for name, note in sorted(found.items()) if note}
 
 
@@ -164,15 +166,17 @@ def _form(name: str, schema: Mapping[str, Any], said: str) -> str:
         return _FORMATS[schema["format"]]
     if schema.get("type") in ("boolean", "object", "array"):
         return ""
+    example = schema.get("example")
+    shown = "" if isinstance(example, bool) or not isinstance(example, str | int | float) else str(example).strip()
+    if "enum" not in schema and (unit := time_units.note(name, said, shown)):
+        return unit
     if _MOMENT.search(name):
         marked = next((words for pattern, words in _MARKS if re.search(pattern, said, re.IGNORECASE)), "")
         if marked:
             return marked
-    example = schema.get("example")
-    if isinstance(example, bool) or not isinstance(example, str | int | float):
-        return ""
-    found = next((words for pattern, words in _EXAMPLES if re.fullmatch(pattern, str(example).strip())), "")
-    return "" if "1970" in found and not _MOMENT.search(name) else found
+        if unit := time_units.of_example(shown):
+            return f"{unit} since 1970"
+    return next((words for pattern, words in _EXAMPLES if re.fullmatch(pattern, shown)), "")
 
 
 def _inside(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
@@ -218,14 +222,9 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"{default if default.isdecimal() else repr(default)} unless given"
 
 
-def _groups(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Groups of parameters of which the vendor's description says that one is needed."""
-    known = {p["name"] for p in data.get("parameters", ())}
-    for parameter in data.get("parameters", ()):
-        found = _EITHER.search(parameter.get("description", ""))
-        names = tuple(re.split(r",\s*|\s+or\s+", found[1])) if found else ()
-        if len(names) > 1 and known.issuperset(names):
-            yield names
+def _description(part: Any, document: Mapping[str, Any]) -> str:
+    schema = resolved(part, document) if isinstance(part, Mapping) else {}
+    return str(schema.get("description", ""))
 
 
 def _properties(schema: Any, document: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -48,7 +48,8 @@ class Body:
 class Operation:
     """One method and path. `version` is the header to send, the dialect's own when `version_stated` is False.
 
-    `credentials` are alternatives; none means that the vendor's files state none.
+    `credentials` are alternatives; none means that the vendor's files state none. `kinds` are the kinds of token that
+    may call the operation; empty when unstated. What follows from `credentials` is made once, because calls ask for it.
     """
 
     key: str
@@ -61,20 +62,24 @@ class Operation:
     credentials: tuple[AcceptedToken, ...]
     params: tuple[Parameter, ...]
     body: Body | None
+    kinds: frozenset[Kind] = field(init=False, repr=False)
+    _scopes: Mapping[Kind, tuple[frozenset[str], ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        scopes: dict[Kind, tuple[frozenset[str], ...]] = {}
+        for token in self.credentials:
+            scopes[token.kind] = (*scopes.get(token.kind, ()), _scope_set(token.scopes))
+        object.__setattr__(self, "kinds", frozenset(scopes))
+        object.__setattr__(self, "_scopes", scopes)
 
     @property
     def operation_id(self) -> str:
         """The vendor's operationId: the key without its file."""
         return self.key.partition(".")[2]
 
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """The kinds of token that may call the operation; empty when unstated."""
-        return frozenset(credential.kind for credential in self.credentials)
-
     def scopes(self, kind: Kind) -> tuple[frozenset[str], ...]:
         """Alternative scope sets for this kind of token; one of them has to be granted as a whole."""
-        return tuple(frozenset(c.scopes) for c in self.credentials if c.kind == kind)
+        return self._scopes.get(kind, ())
 
     def oauth_only(self, kind: Kind) -> bool:
         """Whether no private integration token of this kind may call the operation."""
@@ -130,3 +135,4 @@ def _read_body(data: Mapping[str, Any]) -> Body:
 
 _parameter = cache(Parameter)
 _credential = cache(AcceptedToken)
+_scope_set: Callable[[tuple[str, ...]], frozenset[str]] = cache(frozenset)

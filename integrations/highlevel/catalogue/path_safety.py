@@ -38,4 +38,4 @@ def _forms(text: str) -> Iterator[str]:
         if decoded == text:
             return
         text = decoded
-    yield "//"  # nobody encodes a path so often for another reason than to hide something
+    yield "//"  # a path is encoded so often only to hide something

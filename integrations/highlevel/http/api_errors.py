@@ -169,7 +169,7 @@ def raise_for(response: Response, *, operation: str) -> None:
 
 
 def error_for(response: Response, *, operation: str) -> IntegrationError | None:
-    """The error of a response, or None. `vendor` has the response; `context` the operation and the row's reason."""
+    """The error of a response, or None. `vendor` has the response; `reason` is the row's."""
     if 200 <= response.status < 300:
         return _unreadable(response, operation)
     if response.status == 429:

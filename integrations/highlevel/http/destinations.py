@@ -1,6 +1,6 @@
 """Destinations: the hosts that secrets may be sent to. The environment lists them, and no row can add one.
 
-An API address is a column that an operator edits, and whoever can write to the database too. So every wire asks here
+An API address is a column that operators edit, and any program that can write to the database. So every wire asks here
 before it opens a connection (`wire.shared`), and so do the install link and the admin form. Which address a stored
 secret may go to is sealed with it, see `vault.seal`.
 """

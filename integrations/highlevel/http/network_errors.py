@@ -1,4 +1,6 @@
-"""Mapping of httpx2's exceptions to ours, most specific first. No other module maps them.
+"""Mapping of the exceptions of httpx2 and httpcore2 to ours, most specific first. No other module maps them.
+
+httpcore2 makes the connections of httpx2; its exceptions have the names of those that httpx2 makes of them.
 
 The question that matters is whether the request may have taken effect: a refresh that was sent may have spent the
 refresh token, a refresh that never left has not. When in doubt it counts as sent. The original exception is dropped,
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpcore2
 import httpx2
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
@@ -45,15 +48,21 @@ FOREIGN: tuple[type[Exception], ...] = (
     httpx2.InvalidURL,
     httpx2.CookieConflict,
     httpx2.StreamError,
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.UnsupportedProtocol,
 )
 
 
 def mapped(fault: Exception, *, peer: str = "HighLevel", **context: Any) -> IntegrationError:
-    """Our error for an exception of httpx2. `peer` names the server.
+    """Our error for an exception of httpx2 or httpcore2. `peer` names the server.
 
-    The error's context has `sent`, `cause` (the name of httpx2's class) and what the caller adds.
+    The error's context has `sent`, `cause` (the name of the exception's class) and what the caller adds.
     """
+    names = {base.__name__ for base in type(fault).__mro__} if isinstance(fault, FOREIGN) else set()
     for foreign, kind, sent, happened in ROWS:
-        if isinstance(fault, foreign):
+        if foreign.__name__ in names:
             return kind(happened.format(peer=peer), sent=sent, cause=type(fault).__name__, **context)
-    raise TypeError(f"{type(fault).__name__} is not an exception of httpx2")
+    raise TypeError(f"{type(fault).__name__} is not an exception of httpx2 or httpcore2")

@@ -1,8 +1,9 @@
 """HTTP wire: one attempt over pooled connections, with one deadline, a size limit, no redirects, retries or cookies.
 
 A quota slot and a refresh intent each stand for exactly one request on the wire, so nothing below this module may send
-a second one. `Wire` is an httpx2 transport: the API client and Authlib's OAuth client both use it, share its
-connections and get its errors. Responses are read to the end before they are returned. A forked child opens its own
+a second one. The API client calls `exchange`, which takes and returns bytes: httpx2's requests and responses would cost
+a call half as much CPU again as its HTTP. `Wire` is an httpx2 transport too, for Authlib's OAuth client, which so
+shares its connections and errors. Responses are read to the end before they are returned. A forked child opens its own
 connections.
 """
 
@@ -13,13 +14,14 @@ import ssl
 import threading
 import urllib.request
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+import httpcore2
 import httpx2
 
 from integrations.core.errors import IntegrationError, PayloadTooLarge
@@ -40,6 +42,15 @@ class Limits:
     read_seconds: float = 20.0
     total_seconds: float = 30.0
     body_bytes: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WireAnswer:
+    """One response, with the body decoded and complete; `headers` lack those that describe the body on the wire."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = field(repr=False)
 
 
 class Wire(httpx2.BaseTransport):
@@ -64,16 +75,25 @@ class Wire(httpx2.BaseTransport):
         self._closing: weakref.finalize[..., Wire] | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request. Raises Unreachable, BadRequest (see network_errors) or PayloadTooLarge.
+        """`exchange` for clients of httpx2. It never raises an exception of httpx2."""
+        to = request.url
+        url = httpcore2.URL(scheme=to.raw_scheme, host=to.raw_host, port=to.port, target=to.raw_path)
+        body = cast(Iterable[bytes], request.stream)
+        answer = self.exchange(
+            httpcore2.Request(
+                request.method, url, headers=request.headers.raw, content=body, extensions=request.extensions
+            )
+        )
+        return httpx2.Response(answer.status, headers=answer.headers, content=answer.body)
 
-        It never raises an exception of httpx2.
-        """
+    def exchange(self, request: httpcore2.Request) -> WireAnswer:
+        """Send one request. Raises Unreachable, BadRequest (see network_errors) or PayloadTooLarge."""
         total = float(request.extensions.get(TOTAL, self.limits.total_seconds))
         request.extensions = {**request.extensions, "timeout": self._timeouts(total)}
         try:
             with _span(request), deadline.within(total):
                 answer = self._attempt(request)
-                spans.note(**{"http.response.status_code": answer.status_code})
+                spans.note(**{"http.response.status_code": answer.status})
                 return answer
         except network_errors.FOREIGN as fault:
             error: IntegrationError = network_errors.mapped(fault, peer=self.peer)
@@ -85,18 +105,18 @@ class Wire(httpx2.BaseTransport):
         if self._closing is not None:
             self._closing()
 
-    def _attempt(self, request: httpx2.Request) -> httpx2.Response:
-        answer = self._pool().handle_request(request)
+    def _attempt(self, request: httpcore2.Request) -> WireAnswer:
+        answer = self._pool().exchange(request)
         try:
             body = self._read(answer, request.extensions)
         finally:
             answer.close()
-        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _SPENT_HEADERS]
-        return httpx2.Response(answer.status_code, headers=headers, content=body)
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in _SPENT_HEADERS]
+        return WireAnswer(answer.status, headers, body)
 
-    def _read(self, answer: httpx2.Response, wanted: Mapping[str, Any]) -> bytes:
+    def _read(self, answer: httpcore2.Response, wanted: Mapping[str, Any]) -> bytes:
         """The body; empty when it went to a file. The file is first cleared of what an earlier attempt wrote."""
-        into: BinaryIO | None = wanted.get(INTO) if answer.is_success else None
+        into: BinaryIO | None = wanted.get(INTO) if 200 <= answer.status < 300 else None
         if into is None:
             parts: list[bytes] = []
             self._pass_on(answer, parts.append, self.limits.body_bytes)
@@ -106,9 +126,9 @@ class Wire(httpx2.BaseTransport):
         self._pass_on(answer, into.write, wanted[LARGEST])
         return b""
 
-    def _pass_on(self, answer: httpx2.Response, take: Callable[[bytes], object], largest: int) -> None:
+    def _pass_on(self, answer: httpcore2.Response, take: Callable[[bytes], object], largest: int) -> None:
         size = 0
-        for part in answer.iter_bytes():
+        for part in _decoded(answer):
             size += len(part)
             if size > largest:
                 # Permanent: a retry would download as much again and fail again.
@@ -134,11 +154,30 @@ class Wire(httpx2.BaseTransport):
             return self._opened[1]
 
 
-def _span(request: httpx2.Request) -> AbstractContextManager[None]:
+def _span(request: httpcore2.Request) -> AbstractContextManager[None]:
     """The span of one request. The vendor gets no header of it."""
-    url = request.url
-    attributes = {"http.request.method": request.method, "server.address": url.host, "url.path": url.path}
-    return spans.span(f"{request.method} {url.host}", "client", **attributes)
+    method, host = request.method.decode(), request.url.host.decode()
+    path = request.url.target.partition(b"?")[0].decode()
+    attributes = {"http.request.method": method, "server.address": host, "url.path": path}
+    return spans.span(f"{method} {host}", "client", **attributes)
+
+
+def _decoded(answer: httpcore2.Response) -> Iterable[bytes]:
+    """The body without its compression, piece by piece."""
+    raw = cast(Iterable[bytes], answer.stream)
+    if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
+        return httpx2.Response(answer.status, headers=answer.headers, stream=_Raw(raw)).iter_bytes()
+    return raw
+
+
+class _Raw(httpx2.SyncByteStream):
+    """A body as httpx2 takes it, to decode it."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._parts
 
 
 @lru_cache(maxsize=1)
@@ -157,6 +196,10 @@ class _Pool(httpx2.HTTPTransport):
         super().__init__(verify=_trusted(), limits=pool_limits, proxy=proxy)
         # httpx2 does not hand this argument through to httpcore2; a test proves that the deadline holds.
         self._pool._network_backend = backend  # noqa: SLF001
+
+    def exchange(self, request: httpcore2.Request) -> httpcore2.Response:
+        """Send one request. The caller reads the body from the response's `stream`, and closes the response."""
+        return self._pool.handle_request(request)
 
 
 def _close_own(process: int, pool: _Pool) -> None:

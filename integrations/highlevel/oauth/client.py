@@ -16,7 +16,14 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import httpx2
 from authlib.integrations.httpx_client import OAuth2Client
 
-from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable, VendorAnswer
+from integrations.core.errors import (
+    BadRequest,
+    GrantRevoked,
+    IntegrationError,
+    PayloadAnomalous,
+    Unreachable,
+    VendorAnswer,
+)
 from integrations.core.secret import Secret
 from integrations.core.sensitive import cleaned
 from integrations.core.texts import storable
@@ -56,7 +63,8 @@ def authorize_url(
     """The install link (FACTS 1.1). Scopes are separated by %20, because HighLevel reads `+` literally.
 
     `install_url` is the portal's link: it is sent as it is, on the host of `marketplace_url`, with the state.
-    Raises DestinationRefused: the person who follows the link signs in there.
+    Raises DestinationRefused: the person who follows the link signs in there. Raises BadRequest for the link of another
+    app: they would give their account to that one.
     """
     if install_url:
         return _from_portal(client, install_url, marketplace_url, state)
@@ -75,7 +83,18 @@ def authorize_url(
     return str(url).replace("+", "%20")  # Authlib writes a literal plus as %2B
 
 
+def is_of_another_app(install_url: str, client_id: str) -> bool:
+    """Whether the portal's link asks for consent to an app with another client id, or is no URL. It may name none."""
+    try:
+        query = urlsplit(install_url).query
+    except ValueError:
+        return True
+    return any(value != client_id for name, value in parse_qsl(query) if name == "client_id")
+
+
 def _from_portal(client: ClientIdentity, install_url: str, marketplace_url: str, state: str) -> str:
+    if is_of_another_app(install_url, client.client_id):
+        raise BadRequest("the install link of this app names another app: copy its own from the developer portal")
     link, host = urlsplit(install_url), urlsplit(marketplace_url)
     destinations.require(urlunsplit((host.scheme, host.netloc, link.path, "", "")))
     given = {"response_type": "code", "client_id": client.client_id, "redirect_uri": client.redirect_uri}
@@ -225,7 +244,7 @@ class _Named:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, IntegrationError):
-            error.annotate(operation=self.operation)
+            error.operation = self.operation
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
         if error is not None:

@@ -100,7 +100,7 @@ def classify(
 ) -> IntegrationError:
     """The error for a token endpoint's refusal. `body` is its JSON, or its text when it is not JSON.
 
-    `vendor` has the response; `context` the table row's reason and the caller's identifiers; never a token.
+    `vendor` has the response, `reason` is the row's, `context` has the caller's identifiers; never a token.
     """
     known: dict[str, Any] = {**identifiers, "vendor": error_rows.vendor_answer(status, body, trace_id=trace_id)}
     if status == 429:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from integrations.highlevel.pagination.jumps import to_number, to_offset
 from integrations.highlevel.pagination.pages import Step, Style
 from integrations.highlevel.pagination.steps import last_id, offset, page_number, token
 
@@ -15,12 +16,14 @@ def query(items: str, total: str, size: str, step: Step, cursor: str, **more: An
 
 def skips(items: str, total: str = "", more: str = "", **how: Any) -> Style:
     """Paging by `limit` and `skip`."""
-    return query(items, total, "limit", offset("skip", more), "skip", start=(("skip", 0),), **how)
+    paged = {"start": (("skip", 0),), "jump": to_offset("skip"), **how}
+    return query(items, total, "limit", offset("skip", more), "skip", **paged)
 
 
 def offsets(items: str, total: str = "", more: str = "", **how: Any) -> Style:
     """Paging by `limit` and `offset`."""
-    return query(items, total, "limit", offset("offset", more), "offset", start=(("offset", 0),), **how)
+    paged = {"start": (("offset", 0),), "jump": to_offset("offset"), **how}
+    return query(items, total, "limit", offset("offset", more), "offset", **paged)
 
 
 def body_skips(items: str, total: str = "", more: str = "", **how: Any) -> Style:
@@ -30,8 +33,8 @@ def body_skips(items: str, total: str = "", more: str = "", **how: Any) -> Style
 
 def numbers(items: str, total: str, size: str, more: str = "", *, first: int = 1, **how: Any) -> Style:
     """Paging by `page`, with the page size under one of its names, or none."""
-    step = page_number(more=more, first=first)
-    return query(items, total, size, step, "page", start=(("page", first),), **how)
+    paged = {"start": (("page", first),), "jump": to_number(first=first), **how}
+    return query(items, total, size, page_number(more=more, first=first), "page", **paged)
 
 
 def tokens(items: str, total: str, size: str, name: str, path: str, more: str = "") -> Style:

@@ -28,7 +28,7 @@ PAGING = re.compile(
 )
 _SIZES = ("limit", "pageSize", "pageLimit", "perPage")
 Guess = Mapping[str, str]  # `family` and what it needs: `items`, `size`, `name`, `path`
-Guesses = Mapping[DialectName, Mapping[str, Guess]]  # by dialect and operation; an empty one: nobody could guess
+Guesses = Mapping[DialectName, Mapping[str, Guess]]  # by dialect and operation; an empty one: there is no guess
 
 
 def pages_by(operation: Operation) -> set[str]:
@@ -60,7 +60,7 @@ def guess(operation: Operation, answer: Kinds) -> Guess | None:
 
 
 def style(row: Guess) -> Style | None:
-    """The style of a guess; None where nobody could guess."""
+    """The style of a guess; None where there is no guess."""
     match row.get("family"):
         case "skips":
             return skips(row["items"])

@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from integrations.core import texts
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel.pagination import loop_detection
+from integrations.highlevel.pagination import loop_detection, steady
+from integrations.highlevel.pagination.jumps import Jump
 from integrations.highlevel.pagination.loop_detection import Trail
 
 Sent = Mapping[str, Any]
@@ -54,7 +56,7 @@ class Style:
 
     `part`: the part of the request for the parameters; `text`: they have to be strings there. `size` is the name of the
     page size, `most` the largest. `cursor` names the parameters that the step changes; `start` is sent with the first
-    page.
+    page. `jump` requests a page by the rows before it, where the operation can (`pagination.steady`).
     """
 
     items: tuple[str, ...]
@@ -66,6 +68,7 @@ class Style:
     part: Literal["query", "body"] = "query"
     most: int = LARGEST
     text: bool = False
+    jump: Jump | None = None
 
     def first(self, size: int = LARGEST) -> dict[str, Any]:
         """The parameters of the first page."""
@@ -97,7 +100,7 @@ def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -
     Raises PayloadAnomalous when the items are missing, a page or a cursor comes again, or the response contradicts
     itself about what follows it.
     """
-    items = _rows(answer, style.items)
+    items = rows_in(answer, style.items)
     total = as_count(found(answer, style.total))
     changes = style.step(Received(sent, answer, items, total, as_number(sent.get(style.size))))
     if changes is None and total is not None and total > len(items) and style.begins(sent):
@@ -106,7 +109,24 @@ def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -
     longer = loop_detection.extended(trail, items, following)
     if following == dict(sent):
         raise PayloadAnomalous("HighLevel names a page as its own successor", items=len(items))
-    return Page(items, total, following, longer)
+    return Page(items, total, following, longer | steady.extended(trail, items, total))
+
+
+def requests_ahead(style: Style, page: Page, most: int) -> dict[int, dict[str, Any]]:
+    """The requests of pages after `page` by the number of rows before them, at most so many.
+
+    None where the style has no jump, or the listing is not steady.
+    """
+    asked: dict[int, dict[str, Any]] = {}
+    if style.jump is None or page.next is None:
+        return asked
+    same = {name: value for name, value in page.next.items() if name not in style.cursor}
+    for before, size in steady.places(page.trail, most):
+        changes = style.jump(before, size)
+        if changes is None:
+            break
+        asked[before] = {**same, **style.spelled({**dict(style.start), **changes})}
+    return asked
 
 
 def found(answer: Any, paths: tuple[str, ...]) -> Any:
@@ -122,8 +142,8 @@ def found(answer: Any, paths: tuple[str, ...]) -> Any:
 
 def as_number(value: Any) -> int | None:
     """A whole number that was sent, also as text."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return texts.whole(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -134,7 +154,8 @@ def as_count(value: Any) -> int | None:
     return int(value) if value == int(value) else None
 
 
-def _rows(answer: Any, paths: tuple[str, ...]) -> list[Any]:
+def rows_in(answer: Any, paths: tuple[str, ...]) -> list[Any]:
+    """The rows of an answer under the first of these paths. Raises PayloadAnomalous when there is no list."""
     if paths == (ANYWHERE,):
         lists = _lists(answer)
         if len(lists) == 1:

@@ -25,14 +25,15 @@ from integrations.highlevel.pagination.families import (
     skips,
     tokens,
 )
+from integrations.highlevel.pagination.jumps import BY_NUMBER
 from integrations.highlevel.pagination.pages import ANYWHERE, Style
 from integrations.highlevel.pagination.steps import last_message, search_after, start_after, start_after_date
 
-_FIRST_SEARCH: tuple[tuple[str, Any], ...] = (("page", 1), ("searchAfter", []))
+_SEARCH: dict[str, Any] = {"start": (("page", 1), ("searchAfter", [])), "part": "body", "jump": BY_NUMBER}
 
 _CURSORS = {
     "contacts.search-contacts-advanced": query(
-        "contacts", "total", "pageLimit", search_after, "page searchAfter", part="body"
+        "contacts", "total", "pageLimit", search_after, "page searchAfter", part="body", jump=BY_NUMBER
     ),
     "conversation-ai.search-agent": last_ids("agents", "startAfter"),
     "conversations.export-messages-by-location": tokens("messages", "total", "limit", "cursor", "nextCursor"),
@@ -43,10 +44,10 @@ _CURSORS = {
         "data.knowledgeBases", "", "limit", "lastKnowledgeBaseId", "data.lastKnowledgeBaseId", "data.hasMore"
     ),
     "objects.search-object-records": query(
-        "records", "total", "pageLimit", search_after, "page searchAfter", start=_FIRST_SEARCH, part="body"
+        "records", "total", "pageLimit", search_after, "page searchAfter", **_SEARCH
     ),
     "opportunities.search-opportunities-advanced": query(
-        "opportunities", "total", "limit", search_after, "page searchAfter", start=_FIRST_SEARCH, part="body"
+        "opportunities", "total", "limit", search_after, "page searchAfter", **_SEARCH
     ),
     "opportunities.search-opportunity": query(
         "opportunities", "meta.total", "limit", start_after, "page startAfter startAfterId"

@@ -144,5 +144,5 @@ def steps(code: str, reason: str = "") -> tuple[Step, ...]:
 
 
 def may_be_the_plan(reason: str, status: int | None) -> bool:
-    """Whether the account's plan may be why HighLevel refused. Nobody states how it refuses for a plan."""
+    """Whether the account's plan may be why HighLevel refused. It documents no answer for a plan."""
     return reason in OF_PLAN and (reason != "unlisted" or status == 403)

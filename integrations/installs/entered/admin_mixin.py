@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import action
 
+from integrations.core import texts
 from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
 from integrations.gateway.support import panel
@@ -17,6 +18,7 @@ from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.highlevel.support import plan_access
 from integrations.installs.entered import advice, connection
 from integrations.installs.entered.forms import TokenForm
+from integrations.tenants import agency_plan
 from integrations.tenants.credential_kinds import STATIC
 from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential
@@ -46,13 +48,16 @@ class ManualTokens:
     ) -> Any:
         """The page of a credential; for an entered token with the notes about what can go wrong."""
         context = dict(extra_context or {})
-        if Credential.objects.filter(pk=unquote(object_id), kind__in=STATIC).exists():
+        if Credential.objects.filter(pk=texts.whole(unquote(object_id)) or 0, kind__in=STATIC).exists():
             context["troubles"] = advice.AFTER
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
-        """The page, after a refused token with what to do about the refusal."""
-        refused = getattr(context["adminform"].form, "refused", None)
+        """The page: with the plan of the account that the form names, and after a refusal with what to do about it."""
+        form = context["adminform"].form
+        if "entering" in context and (named := form.named()) is not None:
+            context["entering"]["own_plan"] = agency_plan.words(named.app, named.tenant)
+        refused = getattr(form, "refused", None)
         if refused is not None and (found := help_with(refused)):
             context["refusal"] = panel.html(found)
         return super().render_change_form(request, context, **kwargs)  # type: ignore[misc]

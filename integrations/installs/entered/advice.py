@@ -38,8 +38,8 @@ CHOICE = (
     Advice(
         "What is the difference between API 1.0 and API 2.0?",
         "API 1.0 is out of support and still answers. It gets nothing new, has no scopes and no webhooks, and lists "
-        "contacts, opportunities, pipelines, users and calendars of a location, and the locations of an "
-        "agency. API 2.0 "
+        "contacts, opportunities, pipelines, users, calendars, custom fields and values, tags, campaigns, workflows, "
+        "forms and surveys of a location, and the locations of an agency. API 2.0 "
         "and v3 have everything else. A key of API 1.0 opens nothing of API 2.0, and the other way round.",
         f"{HELP_API}; {PUBLIC_API}",
     ),
@@ -97,14 +97,14 @@ AFTER = (
     ),
     Advice(
         "It may be compromised.",
-        "Whoever has it can read and change the account. Choose 'Give up as compromised' in the list of "
+        "A person who has it can read and change the account. Choose 'Give up as compromised' in the list of "
         "credentials, end "
         "it at HighLevel (rotate or delete the private integration, regenerate the key), and enter the new one.",
         f"{HELP_KEYS}; {HELP_PRIVATE}",
     ),
     Advice(
         "It stopped working by itself.",
-        "Somebody rotated, regenerated or deleted it, or it was unused for 90 days: HighLevel deletes unused "
+        "A person rotated, regenerated or deleted it, or it was unused for 90 days: HighLevel deletes unused "
         "API 1.0 keys "
         "then. The credential's page says when HighLevel refused it.",
         HELP_UNUSED,

@@ -80,7 +80,7 @@ def disconnect(key: CredentialKey, *, actor: str) -> list[str]:
     """Delete the entered tokens of the tenant, and end the installation that works with one. Returns their kinds.
 
     An installation that works with an OAuth grant stays. Raises BadRequest when no token was entered. At HighLevel the
-    tokens stay valid until somebody ends them there.
+    tokens stay valid until the agency ends them there.
     """
     mine = {"app": key.app, "user_type": key.tenant.user_type, "resource_id": key.tenant.id, "kind__in": STATIC}
     with transaction.atomic():

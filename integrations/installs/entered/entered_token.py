@@ -1,7 +1,7 @@
 """Reconciles an installation that works with an entered token: the vendor reports nothing about it, so it is asked.
 
 One cheap call in `EVERY` shows whether the token still works, also where nothing is synced. A token that the vendor
-refuses needs an operator; the installation and its data stay until somebody disconnects it.
+refuses needs an operator; the installation and its data stay until an operator disconnects it.
 """
 
 from __future__ import annotations

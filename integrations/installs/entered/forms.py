@@ -12,7 +12,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from integrations.core import clock
+from integrations.core import clock, texts
 from integrations.core.errors import GrantRevoked, IntegrationError
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
@@ -55,6 +55,14 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     key: CredentialKey
     token: Secret
     refused: RefusedCall | None = None
+
+    def named(self) -> CredentialKey | None:
+        """The app and the account that the form names, filled in or given by its address; None while it names none."""
+        app, level, account = (self[name].value() for name in ("app", "user_type", "resource_id"))
+        found = App.objects.filter(pk=texts.whole(str(app)) or 0).first()
+        if found is None or not account or level not in UserType.values:
+            return None
+        return CredentialKey(found, Tenant(UserType(level), str(account)))
 
     def clean(self) -> dict[str, Any]:
         """Parse and probe the token; errors are shown on its field."""

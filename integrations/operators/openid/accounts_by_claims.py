@@ -5,7 +5,7 @@ account that has a password is never taken over because it has the same name: ma
 --no-password`) to have it found by name.
 
 A change of role seals the account's rights again (`operators.rights`), but only where the seal of before fits: a
-sign-in never seals what somebody wrote into the database.
+sign-in never seals what another program wrote into the database.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ audience, nonce, times, and at most two minutes of difference between clocks. On
 from __future__ import annotations
 
 import functools
+import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -23,6 +24,7 @@ from joserfc.jws import JWSRegistry
 from integrations.core.errors import SignatureInvalid, Unreachable
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
+from integrations.quota import thread_budgets
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 _SECONDS = 10.0
@@ -46,7 +48,7 @@ def is_configured() -> bool:
 
 
 def address(*, redirect_uri: str, state: str, nonce: str, verifier: Secret, now: datetime) -> str:
-    """Where the browser goes to sign in. Raises Unreachable."""
+    """Where the browser goes to sign in. Raises Unreachable, and TooManyRequests (`thread_budgets`)."""
     endpoint = _metadata(now)["authorization_endpoint"]
     with _client(redirect_uri) as client:
         url, _ = client.create_authorization_url(endpoint, state=state, nonce=nonce, code_verifier=verifier.reveal())
@@ -108,7 +110,8 @@ def _metadata(now: datetime) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=2)
 def _discovered(issuer: str, _hour: int) -> dict[str, Any]:
-    found = _fetched(f"{issuer}/.well-known/openid-configuration")
+    with thread_budgets.OUTBOUND.one(is_known=False):  # unless the thread holds one already
+        found = _fetched(f"{issuer}/.well-known/openid-configuration")
     wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     same_scheme = all(str(found.get(name, "")).startswith(issuer.partition("://")[0] + "://") for name in wanted)
     if str(found.get("issuer", "")).rstrip("/") != issuer or not same_scheme:
@@ -118,7 +121,7 @@ def _discovered(issuer: str, _hour: int) -> dict[str, Any]:
 
 def _fetched(url: str) -> dict[str, Any]:
     try:
-        with httpx2.Client(timeout=_SECONDS, trust_env=False) as client:
+        with httpx2.Client(timeout=_SECONDS, trust_env=False, verify=_trusted()) as client:
             answer = client.get(url)
             answer.raise_for_status()
             found = answer.json()
@@ -138,4 +141,11 @@ def _client(redirect_uri: str) -> OAuth2Client:
         code_challenge_method="S256",
         timeout=_SECONDS,
         trust_env=False,
+        verify=_trusted(),
     )
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificate authorities. Made once: reading them takes longer than a request."""
+    return httpx2.create_ssl_context(trust_env=False)

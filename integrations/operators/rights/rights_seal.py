@@ -3,16 +3,16 @@
 An account's password hash, its flags, all its permissions, its second factors and its link to an identity provider
 (`ways_in`) are sealed by the vault, bound to the account. The seal is checked when the operator signs in and at every
 request, and the permissions are taken from it (`sealed_backend`). So a password hash, a flag, a group or a permission
-that somebody wrote into the database gives nothing: an account whose seal does not fit cannot sign in, and its sessions
-end. Factors and link are compared with their rows at each step of a sign-in (`fits`). A row that was added, changed,
-moved or removed there ends in a refusal, and never in a sign-in without a factor.
+that another program wrote into the database gives nothing: an account whose seal does not fit cannot sign in, and its
+sessions end. Factors and link are compared with their rows at each step of a sign-in (`fits`). A row that was added,
+changed, moved or removed there ends in a refusal, and never in a sign-in without a factor.
 
 Whatever changes an account here seals it again: `seal` and `seal_password`, and `changing` for factors and link. For an
 account that was changed by SQL, or that lost its key, there is `manage.py operators seal NAME`, which shows what it
 seals.
 
 **Freshness.** Each seal is an entry of the audit trail, and is bound to the entry's number. An account with a newer
-entry has a newer seal, so an earlier row that somebody puts back together with its seal opens nothing. The trail is
+entry has a newer seal, so an earlier row that is put back together with its seal opens nothing. The trail is
 used and no counter, because a counter is one more row that can be put back with the others. The trail cannot: its
 entries are chained and sealed, and its heads leave the database. When entries are pruned, all accounts are sealed again
 first, and a seal from before the beginning of the trail is refused. So a deleted account does not come back either.
@@ -82,7 +82,7 @@ def seal(user: User, *, vouch: bool = False) -> list[str]:
 def seal_password(user: User) -> None:
     """Seal the password of an account that was proven when `user` was loaded. All else stays what its seal says.
 
-    The tables are not read: a group that somebody has written for the account must not get in this way.
+    The tables are not read: a group that another program has written for the account must not get in this way.
     """
     _store(user, user.rights_seal)
 

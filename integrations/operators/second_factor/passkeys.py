@@ -7,14 +7,17 @@ checks origin, challenge, relying party and signature. The relying party is the 
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import salted_hmac
+from fido2.cose import UnsupportedKey
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     AttestedCredentialData,
@@ -32,6 +35,8 @@ from integrations.operators.rights import rights_seal
 
 MOST = 10  # of one operator
 _CREATING, _USING = "operators.passkey.create", "operators.passkey.get"
+# What JSON, CBOR and the library raise for answers that no browser gives, such as bytes that end too early.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, struct.error, UnsupportedAlgorithm)
 _REFUSED = "the passkey was not accepted: try again, or use another way"
 
 
@@ -57,9 +62,11 @@ def create(session: SessionBase, user: User, answer: str, *, name: str, now: dat
     try:
         found = _server().register_complete(_expected(state), RegistrationResponse.from_dict(_parsed(answer)))
         credential = found.credential_data
-    except (ValueError, KeyError, TypeError) as error:
+        if credential is None or isinstance(credential.public_key, UnsupportedKey):
+            raise ValueError("a key that the library cannot use")
+    except _MALFORMED as error:
         raise SignatureInvalid(_REFUSED, reason=str(error)[:100]) from None
-    if credential is None or Passkey.objects.filter(credential_id=credential.credential_id).exists():
+    if Passkey.objects.filter(credential_id=credential.credential_id).exists():
         raise BadRequest("this passkey is registered already")
     with rights_seal.changing(user):
         return Passkey.objects.create(
@@ -87,7 +94,7 @@ def accepts(session: SessionBase, user: User, answer: str, now: datetime) -> boo
     try:
         response = AuthenticationResponse.from_dict(_parsed(answer))
         used = _server().authenticate_complete(_expected(state), _credentials(user), response)
-    except (ValueError, KeyError, TypeError):
+    except _MALFORMED:
         return False
     counter = response.response.authenticator_data.counter
     rows = Passkey.objects.filter(user=user, credential_id=used.credential_id)

@@ -44,7 +44,7 @@ def read(session: SessionBase, now: datetime) -> PendingSignIn | None:
     user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), kept["hash"]):
         return None
-    if wrong := rights_seal.mismatch(user):  # a factor that somebody wrote into the database after the password
+    if wrong := rights_seal.mismatch(user):  # a factor was written into the database after the password
         audited.by_system("sign_in.not_sealed", user, actor="system", wrong=wrong)
         return None
     return PendingSignIn(user, kept["then"])

@@ -13,7 +13,7 @@ from integrations.operators.models import RecoveryCode
 from integrations.operators.rights import rights_seal
 
 NUMBER = 10
-_BYTES = 10  # 80 bits, 16 letters: nobody guesses one, so a MAC keeps it well enough
+_BYTES = 10  # 80 bits, 16 letters: no attacker guesses one, so a MAC keeps it well enough
 _SALT = "integrations.operators.second_factor.recovery_codes"
 
 

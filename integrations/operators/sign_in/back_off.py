@@ -74,6 +74,11 @@ def begin(request: HttpRequest, username: str, now: datetime) -> CountedAttempt:
     return _count(now, (f"address:{address}", FREE_OF_ADDRESS), (_account(username), FREE))
 
 
+def is_known(request: HttpRequest, username: str) -> bool:
+    """Whether this browser has signed in to this account before."""
+    return bool(_known_browser(request, username))
+
+
 def begin_code(user_id: int, now: datetime) -> CountedAttempt:
     """Count an attempt to give the code of a second factor. Raises TooManyRequests while it has to wait.
 

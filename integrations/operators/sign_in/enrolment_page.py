@@ -16,9 +16,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from integrations.core import clock
+from integrations.core import clock, texts
 from integrations.core.errors import IntegrationError, TooManyRequests
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited, sessions
 from integrations.operators.models import Passkey, TotpSecret
 from integrations.operators.rights import rights_seal
@@ -29,9 +30,10 @@ Done = HttpResponse | None
 
 
 @sensitive_post_parameters()
+@sensitive()
 def enrolment(request: HttpRequest) -> HttpResponse:
     """`/admin/second-factor/`."""
-    assert isinstance(request.user, User), "admin_view lets nobody else in"
+    assert isinstance(request.user, User), "admin_view admits users only"
     if request.method == "POST":
         act = _ACTS.get(request.POST.get("do", ""))
         try:
@@ -88,8 +90,8 @@ def _remove_app(request: HttpRequest, user: User) -> Done:
 
 
 def _remove_passkey(request: HttpRequest, user: User) -> Done:
-    number = request.POST.get("passkey", "")
-    row = Passkey.objects.filter(user=user, pk=number).first() if number.isascii() and number.isdigit() else None
+    number = texts.whole(request.POST.get("passkey", ""))
+    row = None if number is None else Passkey.objects.filter(user=user, pk=number).first()
     if row is not None and _password_fits(request, user):
         with rights_seal.changing(user):
             row.delete()

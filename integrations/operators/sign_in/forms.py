@@ -12,6 +12,10 @@ from integrations.core import clock
 from integrations.core.errors import TooManyRequests
 from integrations.operators import audited
 from integrations.operators.sign_in import back_off
+from integrations.quota.thread_budgets import PASSWORDS
+
+_FAILED = "Too many attempts failed. Try again in {wait}, or ask an owner of this console to unlock the account."
+_BUSY = "Many people sign in at this moment. Try again in {wait}."
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]
@@ -20,14 +24,22 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
     retry_after = 0
 
     def clean(self) -> dict[str, Any]:
-        """Count the attempt, then check the password. Raises ValidationError."""
+        """Count the attempt, then check the password. Raises ValidationError.
+
+        While other passwords are checked in this process nothing is counted.
+        """
         username = self.cleaned_data.get("username") or ""
-        now = clock.now()
         try:
-            attempt = back_off.begin(self.request, username, now)
+            with PASSWORDS.one(is_known=back_off.is_known(self.request, username)):
+                return self._checked(username)
+        except TooManyRequests as busy:
+            raise self._later(busy, _BUSY) from None
+
+    def _checked(self, username: str) -> dict[str, Any]:
+        try:
+            attempt = back_off.begin(self.request, username, clock.now())
         except TooManyRequests as refused:
-            self.retry_after = math.ceil(refused.retry_after or 1)
-            raise ValidationError(_wait(self.retry_after), code="too_many") from None
+            raise self._later(refused, _FAILED) from None
         try:
             cleaned: dict[str, Any] = super().clean()
         except ValidationError:
@@ -37,7 +49,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
         back_off.succeeded(attempt)
         return cleaned
 
-
-def _wait(seconds: int) -> str:
-    wait = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
-    return f"Too many attempts failed. Try again in {wait}, or ask an owner of this console to unlock the account."
+    def _later(self, refused: TooManyRequests, text: str) -> ValidationError:
+        self.retry_after = seconds = math.ceil(refused.retry_after or 1)
+        wait = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes"
+        return ValidationError(text.format(wait=wait), code="too_many")

@@ -23,10 +23,12 @@ from integrations.core import clock
 from integrations.core.client_address import client_address
 from integrations.core.errors import IntegrationError
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited
 from integrations.operators.openid import accounts_by_claims, provider
 from integrations.operators.second_factor import pending
 from integrations.operators.sign_in import back_off, finishing
+from integrations.quota import thread_budgets
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ _LIFETIME = timedelta(minutes=10)
 
 @never_cache
 @require_safe
+@sensitive()
 def begin(request: HttpRequest) -> HttpResponse:
     """`/admin/login/openid/`: to the provider. The session keeps state, nonce and the verifier of PKCE.
 
@@ -53,16 +56,24 @@ def begin(request: HttpRequest) -> HttpResponse:
         redirect_uri=_callback(), state=kept["state"], nonce=kept["nonce"], verifier=verifier, now=now
     )
     request.session[_KEY] = {**kept, "then": then, "at": int(now.timestamp())}
+    if not request.user.is_authenticated:
+        request.session.set_expiry(_LIFETIME)  # anybody makes such a row
     return HttpResponseRedirect(url)
 
 
 @never_cache
 @require_safe
+@sensitive()
 def callback(request: HttpRequest) -> HttpResponse:
     """`/admin/login/openid/callback/`: the provider sends the browser back here."""
     if not provider.is_configured():
         raise Http404
     back_off.SIGN_INS.count(client_address(request))
+    with thread_budgets.OUTBOUND.one(is_known=_began_here(request)):  # first: who has to wait keeps the state
+        return _signed_in(request)
+
+
+def _signed_in(request: HttpRequest) -> HttpResponse:
     kept = _taken(request)
     if kept is None or request.GET.get("error") or not request.GET.get("code"):
         return _refused(request, "The sign-in was cancelled, took too long, or began in another browser.")
@@ -86,10 +97,18 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 def _taken(request: HttpRequest) -> dict[str, Any] | None:
     """What `begin` kept, if it is this browser's and recent. It is taken out, so that it works once."""
-    kept = request.session.pop(_KEY, None)
+    kept = request.session.get(_KEY) if _began_here(request) else None
+    request.session.pop(_KEY, None)
+    request.session.set_expiry(None)
+    return kept
+
+
+def _began_here(request: HttpRequest) -> bool:
+    """Whether the session has the state that the provider sent back, and not for too long."""
+    kept = request.session.get(_KEY)
     if not isinstance(kept, dict) or clock.now().timestamp() - kept["at"] > _LIFETIME.total_seconds():
-        return None
-    return kept if constant_time_compare(request.GET.get("state", ""), kept["state"]) else None
+        return False
+    return constant_time_compare(request.GET.get("state", ""), kept["state"])
 
 
 def _refused(request: HttpRequest, why: str) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from integrations.core import clock
 from integrations.core.errors import TooManyRequests
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited
 from integrations.operators.second_factor import factors, passkeys, pending, recovery_codes, totp
 from integrations.operators.second_factor.pending import PendingSignIn
@@ -30,6 +31,7 @@ def after_password(request: HttpRequest, user: User, then: str) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters()
+@sensitive()
 def check(request: HttpRequest) -> HttpResponse:
     """`/admin/login/second-factor/`."""
     waiting = pending.read(request.session, clock.now())

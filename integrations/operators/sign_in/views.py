@@ -14,6 +14,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from integrations.core.sensitive import sensitive
 from integrations.operators import audited, sessions
 from integrations.operators.openid import provider
 from integrations.operators.rights import rights_seal
@@ -55,6 +56,7 @@ class SignInView(LoginView):
         return response
 
 
+@sensitive()
 def sign_in(request: HttpRequest) -> HttpResponse:
     """`/admin/login/`: the page, or the dashboard for those who have signed in."""
     if request.method == "GET" and admin.site.has_permission(request):
@@ -69,6 +71,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return admin.site.logout(request)
 
 
+@sensitive()
 def password_change(request: HttpRequest) -> HttpResponse:
     """`/admin/password_change/`: an operator changes the own password."""
     response = admin.site.password_change(request)

@@ -2,10 +2,12 @@
 
 ::
 
-    event ── job runs ── calls ── records        `rows` has the kinds, `walk` follows the links between them
-                     └── writes
+    event ── job runs ── calls ── records                 `kinds` has the kinds, `walk` follows the links
+                     ├── writes
+                     └── bulk upserts ── runs ── calls ── records
+                                     └── rows ── records
 
 From where one begins, links are followed up (what led to it) and down (what followed). What was reached on the way up
 is followed up only, and on the way down only down: another event of the same run has nothing to do with the call that
-somebody looks at. Every look-up has an index and a limit.
+an operator looks at. Every look-up has an index and a limit.
 """

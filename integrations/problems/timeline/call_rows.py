@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from integrations.core.runs import current_run
 from integrations.gateway.models import Call
 from integrations.problems.timeline.record_rows import records_of
-from integrations.problems.timeline.timeline_moments import Moment, Ref, page_of
-
-_KINDS = {"jobs": "job", "sync": "sync", "outbox": "outbox"}
+from integrations.problems.timeline.timeline_moments import Moment, Ref, page_of, ref_of
 
 
 def load(pks: Collection[int]) -> list[Call]:
@@ -29,11 +26,7 @@ def moments(call: Call, now: datetime) -> Iterator[Moment]:
 
 def up(calls: Sequence[Call]) -> Iterator[Ref]:
     """The runs that made them."""
-    for call in calls:
-        if found := current_run.parsed(call.run):
-            room, pk = found
-            if room in _KINDS:
-                yield Ref(_KINDS[room], pk)
+    yield from (ref for call in calls if (ref := ref_of(call.run)))
 
 
 def down(calls: Sequence[Call]) -> Iterator[Ref]:

@@ -12,6 +12,7 @@ from integrations.core.pages import tenant_links
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule, Trigger
 from integrations.problems.timeline.record_rows import records_of
+from integrations.problems.timeline.run_rows import entries_of
 from integrations.problems.timeline.timeline_moments import Moment, Ref, page_of
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
@@ -30,10 +31,10 @@ def moments(event: Event, now: datetime) -> Iterator[Moment]:
     """It came, each attempt that failed, and the last thing that happened to it."""
     ref, title = Ref("event", event.pk), f"Webhook {event.type}"
     more: dict[str, Any] = {"tenant_id": tenant_id_of(event), "url": page_of("webhooks_event", event.pk)}
-    sent = f"sent by HighLevel at {event.occurred_at:%Y-%m-%d %H:%M:%S}"
+    sent = f"sent by HighLevel at {event.occurred_at:%Y-%m-%d %H:%M:%S} UTC"
     yield Moment(event.received_at, ref, title, "came", f"{event.webhook_id}, {sent}", **more)
     for one in event.failed_attempts.all():
-        then = f"next try at {one.next_at:%H:%M:%S}" if one.next_at else "it stepped aside"
+        then = f"next try at {one.next_at:%Y-%m-%d %H:%M:%S} UTC" if one.next_at else "it stepped aside"
         words = f"{one.error or one.error_code.replace('_', ' ')}; {then}"
         yield Moment(one.at, ref, title, f"attempt {one.number} failed", words, "bad", **more)
     match event.status:
@@ -49,10 +50,13 @@ def moments(event: Event, now: datetime) -> Iterator[Moment]:
 
 
 def down(events: Sequence[Event]) -> Iterator[Ref]:
-    """The runs of jobs that saw them, the jobs for which they were set aside, and the records that they name."""
+    """The runs of jobs that saw them, the jobs for which they were set aside, the outbox entries that their handlers
+    put, and the records that they name.
+    """
     triggers = Trigger.objects.filter(event__in=[event.pk for event in events])
     yield from (Ref("trigger", pk) for pk in triggers.values_list("pk", flat=True)[:_RUNS_LOOKED_AT])
     yield from (Ref("job", pk) for pk in _runs(events))
+    yield from entries_of(events)
     for event in events:
         yield from records_of(event.app_id, tenant_id_of(event), _ids(event.payload))
 
@@ -88,7 +92,7 @@ def _ids(payload: Any) -> list[str]:
 
 def _handlers(event_type: str) -> str:
     """The functions that handle events of the type, as this process knows them."""
-    names = (f"{one.__module__}.{one.__qualname__}" for one in handlers.HANDLERS.get(event_type, ()))
+    names = (f"{one.__module__}.{one.__qualname__}" for one in handlers.registered(event_type))
     found = [name.removeprefix("integrations.").replace("._", ".") for name in names]
     return f"by {', '.join(found)}" if found else ""
 

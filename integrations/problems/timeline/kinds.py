@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from integrations.problems.timeline import call_rows, event_rows, record_rows, run_rows
+from integrations.problems.timeline import call_rows, event_rows, record_rows, run_rows, upsert_rows
 from integrations.problems.timeline.timeline_moments import Moment, Ref
 
 Links = Callable[[Sequence[Any]], Iterator[Ref]]
@@ -15,6 +15,12 @@ Links = Callable[[Sequence[Any]], Iterator[Ref]]
 
 def _none(_rows: Sequence[Any]) -> Iterator[Ref]:
     yield from ()
+
+
+def _up_from_records(records: Sequence[Any]) -> Iterator[Ref]:
+    yield from record_rows.up(records)
+    for record in records:
+        yield from upsert_rows.rows_of_record(record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,43 @@ KINDS: dict[str, TimelineKind] = {
     "call": TimelineKind("gateway.view_call", call_rows.load, call_rows.moments, call_rows.up, call_rows.down),
     "write": TimelineKind("jobs.view_write", run_rows.load_writes, run_rows.write_moments, run_rows.up_from_write),
     "entry": TimelineKind(
-        "outbox.view_entry", run_rows.load_entries, run_rows.entry_moments, down=run_rows.down_from_entry
+        "outbox.view_entry",
+        run_rows.load_entries,
+        run_rows.entry_moments,
+        run_rows.up_from_entry,
+        run_rows.down_from_entry,
     ),
-    "record": TimelineKind("sync.view_record", record_rows.load, record_rows.moments, record_rows.up),
+    "upsert": TimelineKind(
+        "upserts.view_upsert", upsert_rows.load, upsert_rows.moments, upsert_rows.up, upsert_rows.down
+    ),
+    "upsert_run": TimelineKind(
+        "upserts.view_upsert",
+        upsert_rows.load_runs,
+        upsert_rows.moments_of_run,
+        upsert_rows.up_from_run,
+        run_rows.calls_of,
+    ),
+    "upsert_row": TimelineKind(
+        "upserts.view_upsertrow",
+        upsert_rows.load_rows,
+        upsert_rows.moments_of_row,
+        upsert_rows.up_from_row,
+        upsert_rows.down_from_row,
+    ),
+    "record": TimelineKind("sync.view_record", record_rows.load, record_rows.moments, _up_from_records),
+}
+
+NAMES = {
+    "event": "Webhook",
+    "job": "Job run",
+    "sync": "Sync run",
+    "outbox": "Outbox run",
+    "call": "Call",
+    "write": "Write of a job",
+    "entry": "Outbox entry",
+    "record": "Record",
+    "trigger": "Event of a job",
+    "upsert": "Bulk upsert",
+    "upsert_run": "Run of a bulk upsert",
+    "upsert_row": "Row of a bulk upsert",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from integrations.core.tenant import Tenant
 from integrations.gateway.models import Call
 from integrations.problems.timeline.timeline_moments import Moment, Ref, page_of
 from integrations.sync.models import Plan, Record
@@ -40,7 +39,7 @@ def moments(record: Record, now: datetime) -> Iterator[Moment]:
         words = f"shown by {record.get_deleted_by_display()}"
         yield Moment(record.deleted_at, ref, title, "was deleted", words, tenant_id=place, url=url)
     else:
-        words = f"as of {record.version_at:%Y-%m-%d %H:%M:%S} at HighLevel"
+        words = f"as of {record.version_at:%Y-%m-%d %H:%M:%S} UTC at HighLevel"
         yield Moment(record.updated_at, ref, title, "was last changed here", words, tenant_id=place, url=url)
 
 
@@ -54,7 +53,7 @@ def up(records: Sequence[Record]) -> Iterator[Ref]:
 
 
 def _events(record: Record) -> list[int]:
-    boxes = Mailbox.objects.filter(app=record.app_id, tenant=Tenant.location(record.location_id).mailbox_key)
+    boxes = Mailbox.objects.filter(app=record.app_id, tenant=record.tenant.mailbox_key)
     box = boxes.values_list("pk", flat=True).first()
     if box is None:
         return []

@@ -8,6 +8,11 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from integrations.core.runs import current_run
+
+# By the room that has the row.
+_KINDS = {"jobs": "job", "sync": "sync", "outbox": "outbox", "upserts": "upsert_run", "webhooks": "event"}
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -34,6 +39,13 @@ class Moment:
     tenant_id: str = ""
     trace_id: str = ""
     url: str = ""
+
+
+def ref_of(name: str) -> Ref | None:
+    """The run or webhook that a row names as the one that made it (`core.runs.current_run`); None without one."""
+    found = current_run.parsed(name)
+    kind = _KINDS.get(found[0]) if found else None
+    return Ref(kind, found[1]) if found and kind else None
 
 
 def page_of(model: str, pk: Any) -> str:

@@ -1,4 +1,4 @@
-"""The page of the timeline: a field for any id, and what led to it and followed."""
+"""The page of the timeline: a field for any id, and the rows that led to it and followed."""
 
 from __future__ import annotations
 
@@ -12,35 +12,25 @@ from django.template.response import TemplateResponse
 from integrations.core import clock, masking
 from integrations.core.pages import tenant_links
 from integrations.problems.timeline import beginnings, walk
-from integrations.problems.timeline.kinds import KINDS
+from integrations.problems.timeline.kinds import KINDS, NAMES
 from integrations.problems.timeline.timeline_moments import Ref
 
 PERMISSION = "problems.view_problem"
-_NAMES = {
-    "event": "Webhook",
-    "job": "Job run",
-    "sync": "Sync run",
-    "outbox": "Outbox run",
-    "call": "Call",
-    "write": "Write of a job",
-    "entry": "Outbox entry",
-    "record": "Record",
-    "trigger": "Event of a job",
-}
 
 
 def show(request: HttpRequest) -> HttpResponse:
-    """The timeline of the id in the address; of several rows with one number a choice."""
+    """The timeline of the id in the address. If several rows have this number, a choice of them."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     wanted = request.GET.get("id", "").strip()[: beginnings.LONGEST]
     found = [ref for ref in beginnings.find(wanted) if request.user.has_perm(KINDS[ref.kind].permission)]
-    numbers = [ref for ref in found if str(ref.pk) in wanted]
+    number = beginnings.number_of(wanted)
+    numbers = [ref for ref in found if ref.pk == number]
     context = {
         **admin.site.each_context(request),
         "title": "Timeline",
         "wanted": wanted,
-        "choices": [{"ref": str(ref), "name": f"{_NAMES[ref.kind]} {ref.pk}"} for ref in numbers]
+        "choices": [{"ref": str(ref), "name": f"{NAMES[ref.kind]} {ref.pk}"} for ref in numbers]
         if len(numbers) > 1
         else [],
     }
@@ -59,7 +49,7 @@ def _shown(request: HttpRequest, begins: list[Ref]) -> dict[str, Any]:
             "words": mask(moment.words),
             "tenant": tenant_links.link_by_id(moment.tenant_id, known) if moment.tenant_id else "",
             "begins": moment.ref in found.begins,
-            "kind": _NAMES[moment.ref.kind],
+            "kind": NAMES[moment.ref.kind],
         }
         for moment in found.moments
     ]

@@ -11,7 +11,7 @@ from integrations.problems.timeline.kinds import KINDS
 from integrations.problems.timeline.timeline_moments import Moment, Ref
 
 MOST_ROWS = 150
-LEVELS = 4  # event, run, call, record
+LEVELS = 5  # event, job, upsert, its run, call, record: as many links as there are between them
 May = Callable[[str], bool]
 
 

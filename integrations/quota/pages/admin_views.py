@@ -16,12 +16,11 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from integrations.core import plots
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import LeaderLease
-from integrations.core.pages import tenant_links
-from integrations.core.plots import Plot, Scale, Series, Size
+from integrations.core.pages import plots, tenant_links
+from integrations.core.pages.plots import Plot, Scale, Series, Size
 from integrations.quota import usage
 from integrations.quota.models import Parked
 from integrations.quota.pages import outlook, spending

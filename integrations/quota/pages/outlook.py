@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from integrations.core.pages.operator_zone import local
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 
@@ -46,12 +47,14 @@ def bulk(found: Day, now: datetime, *, pace: float, waiting: int) -> str:
     """How far bulk work gets at `pace` calls a second. `waiting` tasks need one call each."""
     free = found.left - found.kept_from_bulk
     if free < 1:
-        return f"Bulk work waits, as other lanes get the calls that are left. It goes on by {found.ends_at:%H:%M}."
+        return (
+            f"Bulk work waits, as other lanes get the calls that are left. It goes on by {local(found.ends_at):%H:%M}."
+        )
     if not pace:
         return f"Bulk work may use {free:,} calls now."
     stops_at, done_at = (now + timedelta(seconds=calls / pace) for calls in (free, waiting))
     if waiting and done_at < min(stops_at, found.ends_at):
-        return f"At its pace, all {waiting:,} waiting tasks get their call by about {done_at:%H:%M}."
+        return f"At its pace, all {waiting:,} waiting tasks get their call by about {local(done_at):%H:%M}."
     if stops_at < found.ends_at:
-        return f"At its pace, bulk work uses up its part of the day at about {stops_at:%H:%M}."
+        return f"At its pace, bulk work uses up its part of the day at about {local(stops_at):%H:%M}."
     return "At its pace, bulk work does not use up the day."

@@ -32,10 +32,8 @@ _is_renewing = threading.Event()
 
 def begin(row_id: int, turn: int, *, task: str, kwargs: Mapping[str, Any]) -> bool:
     """Mark the task as running in this process; False when the message is stale, or names other work than the row."""
-    handed = Parked.objects.filter(pk=row_id, turn=turn, state=Parked.State.HANDED, task=task, kwargs=dict(kwargs))
-    if not handed.update(
-        state=Parked.State.RUNNING, back_at=_in(LEASE_TERM if _is_renewing.is_set() else UNRENEWED_TERM)
-    ):
+    handed = Parked.objects.filter(pk=row_id, turn=turn, task=task, kwargs=dict(kwargs))
+    if not handed.begin(back_at=_in(LEASE_TERM if _is_renewing.is_set() else UNRENEWED_TERM)):
         return False
     with _lock:
         _begun_here[row_id] = turn
@@ -64,7 +62,7 @@ def renew() -> None:
     with _lock:
         rows = list(_begun_here)
     if rows:
-        Parked.objects.filter(pk__in=rows, state=Parked.State.RUNNING).update(back_at=_in(LEASE_TERM))
+        Parked.objects.filter(pk__in=rows).renew(back_at=_in(LEASE_TERM))
 
 
 def stop_renewing() -> None:

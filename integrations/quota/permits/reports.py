@@ -1,9 +1,9 @@
 """Buffer of reports: sends Redis how calls ended, together with the next request for the same resource.
 
 So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`, and
-before that returns the permits that nobody used. A late report is safe: it carries its age, and a slot it frees is free
-a window after the response, which is later than any report. A report that is lost with its process leaves the slot to
-its deadline. While Redis is unavailable reports wait. A report that is sent twice counts once.
+before that returns the permits that were not used. A late report is safe: it carries its age, and a slot it frees is
+free a window after the response, which is later than any report. A report that is lost with its process leaves the slot
+to its deadline. While Redis is unavailable reports wait. A report that is sent twice counts once.
 """
 
 from __future__ import annotations

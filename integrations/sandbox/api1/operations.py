@@ -6,6 +6,8 @@ projects (FACTS section 16).
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from typing import Any
 
 from integrations.sandbox.api1.gate import refusal
@@ -15,13 +17,15 @@ from integrations.sandbox.resources import paging
 from integrations.sandbox.resources.calendars import calendars
 from integrations.sandbox.resources.checks import here, limit, query
 from integrations.sandbox.resources.contacts import views as contact_views
-from integrations.sandbox.resources.locations import users
+from integrations.sandbox.resources.locations import custom_fields, tags, users
 from integrations.sandbox.resources.opportunities import pipelines
 from integrations.sandbox.resources.opportunities.search import views as opportunity_views
 from integrations.sandbox.resources.ordering import NEWEST_FIRST
 
 PAGE = {"startAfterId": "string", "startAfter": "number", "limit": "number", "query": "string"}
 BASE = "/v1"
+# Listings of what the sandbox has no data of, with the name of the list in their answers.
+MADE_UP = {"custom-values": "customValues"} | {name: name for name in ("campaigns", "workflows", "forms", "surveys")}
 
 
 def list_contacts(call: ApiCall) -> Reply:
@@ -71,10 +75,25 @@ def list_services(call: ApiCall) -> Reply:
     return Reply({"services": [calendars.view(row) for row in here(call).calendars.values()]})
 
 
-def list_custom_values(call: ApiCall) -> Reply:
-    """The location's custom values; the sandbox has none."""
-    here(call)
-    return Reply({"customValues": []})
+def list_custom_fields(call: ApiCall) -> Reply:
+    """The custom fields of the location's contacts and opportunities."""
+    return Reply({"customFields": [custom_fields.view(row) for row in here(call).custom_fields.values()]})
+
+
+def list_tags(call: ApiCall) -> Reply:
+    """The location's tags."""
+    return Reply({"tags": [tags.view(row) for row in here(call).tags.values()]})
+
+
+def list_made_up(name: str, call: ApiCall) -> Reply:
+    """Two rows of a kind that the sandbox has no data of. Each location has its own, always the same."""
+    location = here(call)
+    return Reply({name: [_made_up(name, location.id, number) for number in (1, 2)]})
+
+
+def _made_up(name: str, location_id: str, number: int) -> dict[str, Any]:
+    digest = hashlib.sha256(f"{name} {location_id} {number}".encode()).hexdigest()
+    return {"id": digest[:20], "name": f"{name} {number}", "locationId": location_id}
 
 
 def list_locations(call: ApiCall) -> Reply:
@@ -109,7 +128,9 @@ ROUTES = (
     Route("GET", "/pipelines/{pipelineId}/opportunities", "api1-opportunities", list_opportunities, ()),
     Route("GET", "/users/", "api1-users", list_users, ()),
     Route("GET", "/calendars/services", "api1-services", list_services, ()),
-    Route("GET", "/custom-values/", "api1-custom-values", list_custom_values, ()),
+    Route("GET", "/custom-fields/", "api1-custom-fields", list_custom_fields, ()),
+    Route("GET", "/tags/", "api1-tags", list_tags, ()),
+    *(Route("GET", f"/{path}/", f"api1-{path}", partial(list_made_up, name), ()) for path, name in MADE_UP.items()),
     Route("GET", "/locations/", "api1-locations", list_locations, (), ("Company",)),
     Route("GET", "/locations/{locationId}", "api1-location", get_location, (), BOTH),
 )

@@ -12,18 +12,19 @@ All bodies are JSON. `GET /sandbox/state`, `requests` and `deliveries` read. The
 - `POST /sandbox/listings`: the rows of a listing that no code plays, as `openapi/listing_store.py` describes them;
 - `POST /sandbox/tokens` `{"kind": "private|key", "account": ID, "scopes": […]?}`: a token as the settings of a company
   or location make it; `DELETE /sandbox/tokens` `{"token": …}` ends it;
-- `POST /sandbox/deliveries/{webhookId}/resend`.
+- `POST /sandbox/deliveries/{webhookId}/resend`;
+- `GET|POST /sandbox/modules`: calls of workflow actions, triggers and other modules, see `module_controls`.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, get_args
 
 from aiohttp import web
 
 from integrations.sandbox.context import PLATFORM, Platform
-from integrations.sandbox.controls import state_report
+from integrations.sandbox.controls import module_controls, state_report
+from integrations.sandbox.controls.request_parts import json_of, object_of, refusal
 from integrations.sandbox.data import new_location
 from integrations.sandbox.data.world import Company, Location
 from integrations.sandbox.endpoints import lifecycle
@@ -51,7 +52,7 @@ async def resend(request: web.Request) -> web.Response:
     """Send a delivery again."""
     webhook_id = request.match_info["webhook_id"]
     if not request.app[PLATFORM].deliveries.resend(webhook_id):
-        raise _refused(f"no delivery {webhook_id} in the log", 404)
+        raise refusal(f"no delivery {webhook_id} in the log", 404)
     return web.json_response({"success": True})
 
 
@@ -63,11 +64,11 @@ async def list_faults(request: web.Request) -> web.Response:
 async def add_faults(request: web.Request) -> web.Response:
     """Add fault rules."""
     faults = request.app[PLATFORM].faults
-    given = await _json(request)
+    given = await json_of(request)
     try:
         added = [faults.add(spec).id for spec in (given if isinstance(given, list) else [given])]
     except (ValueError, TypeError, AttributeError) as error:
-        raise _refused(str(error)) from None
+        raise refusal(str(error)) from None
     return web.json_response({"ids": added}, status=201)
 
 
@@ -80,9 +81,9 @@ async def clear_faults(request: web.Request) -> web.Response:
 async def advance(request: web.Request) -> web.Response:
     """Move the sandbox's clock forward."""
     clock = request.app[PLATFORM].clock
-    seconds = (await _object(request)).get("advance_seconds")
+    seconds = (await object_of(request)).get("advance_seconds")
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
-        raise _refused("advance_seconds must be a number of at least 0")
+        raise refusal("advance_seconds must be a number of at least 0")
     clock.advance(seconds)
     return web.json_response({"now": clock.iso()})
 
@@ -90,7 +91,7 @@ async def advance(request: web.Request) -> web.Response:
 async def configure(request: web.Request) -> web.Response:
     """Change the app's settings while the sandbox runs."""
     app = request.app[PLATFORM].app
-    given = await _object(request)
+    given = await object_of(request)
     if isinstance(given.get("webhook_url"), str):
         app.webhook_url = given["webhook_url"]
     if isinstance(given.get("redirect_uris"), list):
@@ -101,11 +102,11 @@ async def configure(request: web.Request) -> web.Response:
 async def create_location(request: web.Request) -> web.Response:
     """Create a location in a company."""
     platform = request.app[PLATFORM]
-    given = await _object(request)
+    given = await object_of(request)
     company = _company(platform, str(given.get("company") or next(iter(platform.world.companies), "")))
     contacts = given.get("contacts", 0)
     if not isinstance(contacts, int) or contacts < 0:
-        raise _refused("contacts must be a whole number")
+        raise refusal("contacts must be a whole number")
     location = new_location.location(platform.world, company, str(given.get("name") or "New location"), contacts)
     installed = lifecycle.add_location(platform, location)
     return web.json_response({"id": location.id, "name": location.name, "installed": installed}, status=201)
@@ -125,7 +126,7 @@ async def transfer(request: web.Request) -> web.Response:
     """Move a location to another company."""
     platform = request.app[PLATFORM]
     location = _location(platform, request.match_info["id"])
-    company = _company(platform, str((await _object(request)).get("company", "")))
+    company = _company(platform, str((await object_of(request)).get("company", "")))
     installed = lifecycle.transfer(platform, location, company)
     return web.json_response({"id": location.id, "company": company.id, "installed": installed})
 
@@ -146,11 +147,11 @@ async def uninstall_company(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Create, update or delete random records."""
     platform = request.app[PLATFORM]
-    given = await _object(request)
+    given = await object_of(request)
     location = _location(platform, str(given.get("location", "")))
     count = given.get("count", 1)
     if not isinstance(count, int) or count < 1:
-        raise _refused("count must be a whole number of at least 1")
+        raise refusal("count must be a whole number of at least 1")
 
     def emit(event: str, payload: dict[str, Any]) -> None:
         lifecycle.publish(platform, location.id, event, payload)
@@ -159,40 +160,41 @@ async def change(request: web.Request) -> web.Response:
     try:
         changed = random_changes.apply(platform.world, location, resource, kind, count, emit)
     except ValueError as error:
-        raise _refused(str(error)) from None
+        raise refusal(str(error)) from None
     return web.json_response({"changed": changed})
 
 
 async def give_rows(request: web.Request) -> web.Response:
-    """Give the rows of a listing of a location."""
+    """Give the rows of a listing of a location or company."""
     platform = request.app[PLATFORM]
-    given = await _object(request)
-    _location(platform, str(given.get("location", "")))
+    given = await object_of(request)
+    if given.get("company") not in platform.world.companies:
+        _location(platform, str(given.get("location", "")))
     try:
         kept = platform.listings.put(given)
     except (TypeError, ValueError) as error:
-        raise _refused(str(error)) from None
+        raise refusal(str(error)) from None
     return web.json_response({"rows": len(kept.rows)}, status=201)
 
 
 async def make_token(request: web.Request) -> web.Response:
     """Make a private integration token or an API 1.0 key of a company or location."""
-    given = await _object(request)
+    given = await object_of(request)
     account, scopes = str(given.get("account", "")), given.get("scopes")
     kind: TokenKind | None = next((known for known in get_args(TokenKind) if known == given.get("kind")), None)
     if kind is None:
-        raise _refused("kind must be private or key")
+        raise refusal("kind must be private or key")
     try:
         granted = None if scopes is None else tuple(str(scope) for scope in scopes)
         token = request.app[PLATFORM].account_tokens.make(kind, account, granted)
     except KeyError:
-        raise _refused(f"no company or location {account}", 404) from None
+        raise refusal(f"no company or location {account}", 404) from None
     return web.json_response({"token": token}, status=201)
 
 
 async def end_token(request: web.Request) -> web.Response:
     """End such a token."""
-    token = str((await _object(request)).get("token", ""))
+    token = str((await object_of(request)).get("token", ""))
     return web.json_response({"success": request.app[PLATFORM].account_tokens.end(token)})
 
 
@@ -205,34 +207,15 @@ def _activity(request: web.Request, *, active: bool) -> web.Response:
 def _location(platform: Platform, location_id: str) -> Location:
     location = platform.world.locations.get(location_id)
     if location is None:
-        raise _refused(f"no location {location_id}", 404)
+        raise refusal(f"no location {location_id}", 404)
     return location
 
 
 def _company(platform: Platform, company_id: str) -> Company:
     company = platform.world.companies.get(company_id)
     if company is None:
-        raise _refused(f"no company {company_id}", 404)
+        raise refusal(f"no company {company_id}", 404)
     return company
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return await request.json()
-    except ValueError:
-        raise _refused("the body must be JSON") from None
-
-
-async def _object(request: web.Request) -> dict[str, Any]:
-    given = await _json(request)
-    if not isinstance(given, dict):
-        raise _refused("the body must be a JSON object")
-    return given
-
-
-def _refused(message: str, status: int = 400) -> web.HTTPException:
-    kind = {400: web.HTTPBadRequest, 404: web.HTTPNotFound}[status]
-    return kind(text=json.dumps({"error": message}), content_type="application/json")
 
 
 ROUTES = (
@@ -255,4 +238,5 @@ ROUTES = (
     web.post("/sandbox/listings", give_rows),
     web.post("/sandbox/tokens", make_token),
     web.delete("/sandbox/tokens", end_token),
+    *module_controls.ROUTES,
 )

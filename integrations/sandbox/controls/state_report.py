@@ -17,6 +17,7 @@ def state(platform: Platform) -> dict[str, Any]:
         "companies": companies(platform),
         "locations": locations(platform),
         "deliveries": dict(platform.deliveries.counts),
+        "payments": list(platform.payments),
     }
 
 

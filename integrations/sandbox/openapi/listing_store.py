@@ -1,7 +1,8 @@
-"""Rows that somebody gave the sandbox for operations which no code plays, listed and looked up as the vendor would.
+"""Rows that a test gave the sandbox for operations which no code plays, listed and looked up as the vendor would.
 
-`POST /sandbox/listings` gives the rows of one listing of one location. They replace what it had, so an edit, an insert
-and a deletion are the same act. The listing comes before code that plays the operation. What it needs to know is data:
+`POST /sandbox/listings` gives the rows of one listing of one location or company. They replace what it had, so an edit,
+an insert and a deletion are the same act. The listing comes before code that plays the operation. What it needs to know
+is data:
 
     {"location": ID, "listing": "GET /products/{productId}/price", "rows": [{"_id": …}, …],
      "items": "prices", "total": "total",            where the answer has its rows, and their number
@@ -11,8 +12,9 @@ and a deletion are the same act. The listing comes before code that plays the op
      "at_most": 50, "only_one": false,               rows of a page, whatever is asked; an object instead of rows
      "record": "GET /products/{productId}/price/{priceId}", "name": "", "ids": ["_id"]}
 
-Paging goes by the names of the parameters: a position (`skip`, `offset`), a number (`page`), or the last row (`cursor`,
-`searchAfter`, `startAfter`, `startAfterDate`, `last…Id`).
+`company` instead of `location` gives those of a company. Paging goes by the names of the parameters: a position
+(`skip`, `offset`), a number (`page`), or the last row (`cursor`, `searchAfter`, `startAfter`, `startAfterDate`,
+`last…Id`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from integrations.sandbox import refusals
 from integrations.sandbox.openapi import vendor_routes
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 
+LEVELS = ("Location", "Company")
 SIZES = ("limit", "pageSize", "pageLimit", "pageLength")
 _LAST_ID = re.compile(r"cursor|startAfter|lastDoc|last\w*Id")
 Row = dict[str, Any]
@@ -36,11 +39,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The rows of one listing of one location, and how to answer with them."""
+    """The rows of one listing of one location or company, and how to answer with them."""
 
-    location: str
     listing: str
     rows: list[Row]
+    location: str = ""
+    company: str = ""
     items: str = ""
     total: str = ""
     parent: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class Listing:
 
 
 class Listings:
-    """All listings that were given, by location and operation."""
+    """All listings that were given, by tenant and operation."""
 
     def __init__(self) -> None:
         self._listings: dict[tuple[str, str], Listing] = {}
@@ -73,27 +77,28 @@ class Listings:
             method, _, path = route.partition(" ")
             if vendor_routes.route_of(method, path) is None:
                 raise ValueError(f"the vendor has no operation {route}")
-        self._listings[one.location, _shape(one.listing)] = one
+        self._listings[one.location or one.company, _shape(one.listing)] = one
         if one.record:
-            self._records[one.location, _shape(one.record)] = one
+            self._records[one.location or one.company, _shape(one.record)] = one
         return one
 
     def route(self, method: str, raw_path: str, wanted: str, version: str) -> Route | None:
-        """How to answer the operation with this path; None if nobody gave rows for it.
+        """How to answer the operation with this path; None if no rows were given for it.
 
-        The gate checks token, quota and location. Versions and scopes are as the caller says.
+        The gate checks token, quota and location. A location's token gets the location's rows, and a company's the
+        company's. Versions and scopes are as the caller says.
         """
         key = _shape(f"{method} {wanted}")
         if not any(key == known for _, known in (*self._listings, *self._records)):
             return None
         handler = partial(self._answer, key, _path(wanted, raw_path))
-        return Route(method, wanted, key, handler, (), version=version)
+        return Route(method, wanted, key, handler, (), LEVELS, version)
 
     def _answer(self, key: str, path: Mapping[str, str], call: ApiCall) -> Reply:
-        location_id = call.location.id if call.location else ""
-        if (listing := self._listings.get((location_id, key))) is not None:
+        tenant_id = call.location.id if call.location else call.company_id
+        if (listing := self._listings.get((tenant_id, key))) is not None:
             return Reply(listed(listing, {**call.query, **_body(call), **path}))
-        record = self._records.get((location_id, key))
+        record = self._records.get((tenant_id, key))
         wanted = {**call.query, **path}
         if record is not None:
             asked = {value for name, value in wanted.items() if name not in record.parent}
@@ -104,7 +109,7 @@ class Listings:
 
 
 def listed(listing: Listing, asked: Mapping[str, Any]) -> Any:
-    """The answer to a request for a page of the listing."""
+    """The answer to a request for a page of the listing. Raises ApiError where the one object is not there."""
     rows = [row for row in listing.rows if _fits(listing, row, asked)]
     size = next((int(asked[name]) for name in SIZES if name in asked), len(rows))
     size = min(size, listing.at_most) if listing.at_most else size
@@ -112,8 +117,10 @@ def listed(listing: Listing, asked: Mapping[str, Any]) -> Any:
     page, more = rest[:size], len(rest) > size
     answer: dict[str, Any] = {}
     shown = [{**row, "searchAfter": [listing.id_of(row)]} if "searchAfter" in asked else row for row in page]
+    if listing.only_one and not shown:
+        raise refusals.not_found("Record", next(reversed([*map(str, asked.values())]), ""))
     if not listing.items:
-        return shown
+        return shown[0] if listing.only_one else shown
     _placed(answer, listing.items, shown[0] if listing.only_one else shown)
     if listing.total:
         _placed(answer, listing.total, len(rows))
@@ -155,6 +162,8 @@ def _moment(value: Any) -> datetime:
     text = str(value)
     if text.isdecimal():
         return datetime.fromtimestamp(int(text) / 1000, UTC)
+    if text.endswith("M"):
+        return datetime.strptime(text, "%m-%d-%Y %I:%M %p").replace(tzinfo=UTC)
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 

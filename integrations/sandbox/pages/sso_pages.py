@@ -8,7 +8,7 @@ agency, without `src` the page is `/embed/` at the app's first redirect URI.
 from __future__ import annotations
 
 import json
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from aiohttp import web
 
@@ -41,9 +41,23 @@ async def embed(request: web.Request) -> web.Response:
         src=src,
         user=body["userName"],
         where=location.name if location else "the agency view",
+        places=_places(platform, request, user),
         payloads=markup.Markup(json.dumps(f"/sandbox/sso?{request.query_string}")),
     )
     return markup.page(f"{platform.app.name} inside HighLevel", content, width="wide")
+
+
+def _places(platform: Platform, request: web.Request, user: User) -> markup.Markup:
+    """Links to the same page as another account shows it: the agency view, and each of the agency's locations."""
+    kept = {name: value for name, value in request.query.items() if name == "src"}
+    company = user.company_id
+    shown = {"the agency view": {"company": company}} | {
+        location.name: {"location": location.id}
+        for location in platform.world.locations.values()
+        if location.company_id == company
+    }
+    links = (markup.tag("a", name, href=f"/sandbox/embed?{urlencode(where | kept)}") for name, where in shown.items())
+    return markup.Markup(" · ".join(links))
 
 
 def _viewer(platform: Platform, request: web.Request) -> tuple[User, Location | None]:

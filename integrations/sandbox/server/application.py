@@ -15,7 +15,14 @@ from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.controls import controls
 from integrations.sandbox.data.seed import seed
 from integrations.sandbox.data.world import World
-from integrations.sandbox.endpoints import installations, installed_locations, location_tokens, token_endpoint
+from integrations.sandbox.endpoints import (
+    installations,
+    installed_locations,
+    location_tokens,
+    payment_calls,
+    token_endpoint,
+    trigger_calls,
+)
 from integrations.sandbox.oauth import marketplace
 from integrations.sandbox.openapi import played_by_schema, vendor_routes
 from integrations.sandbox.options import Options
@@ -58,6 +65,7 @@ def build(options: Options, world: World | None = None) -> web.Application:
         for spelling in {path, path.rstrip("/")}:
             app.router.add_route(route.method, spelling, api1_gate.guarded(route))
     app.router.add_post(TOKEN_PATH, token_endpoint.token)
+    app.router.add_post(payment_calls.PATH, payment_calls.paid)
     for path in ("/v2/oauth/chooselocation", "/oauth/chooselocation"):
         app.router.add_get(path, choose_location.show)
         app.router.add_post(path, choose_location.decide)
@@ -118,6 +126,14 @@ def _own_routes(state: Platform) -> tuple[Route, ...]:
             read,
             company,
             "v3",
+            oauth_only=True,
+        ),
+        Route(
+            "POST",
+            trigger_calls.PATH,
+            "execute-trigger",
+            partial(trigger_calls.execute, state.triggers),
+            (),
             oauth_only=True,
         ),
         Route("DELETE", about, "uninstall-application", partial(installations.uninstall, state), write, BOTH),

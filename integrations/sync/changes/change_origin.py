@@ -1,7 +1,8 @@
 """Where a change of a record comes from, for its history, and the SQL that writes history beside a merge.
 
 A statement with history is another one than without: what keeps none pays nothing. The old values come from the merge
-itself (`evidence.clause`), which sees the row under its lock; so the history is exact, whoever writes at the same time.
+itself (`evidence.clause`), which sees the row under its lock; so the history is exact, whatever writes at the same
+time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Origin:
     @classmethod
     def of_run(cls, run: Any, source: Source = Source.LISTING) -> Origin | None:
         """The origin of what a sync run finds; None if its plan keeps no history."""
-        return cls(source.value, str(run.pk)) if run.plan.keeps_history else None
+        return cls(source.value, str(run.pk)) if run.plan.notes_changes else None
 
     @property
     def values(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from integrations.core.sql.known_values import known_values
 from integrations.tenants.models import App
 
 
@@ -46,6 +47,9 @@ class HistoryEntry(models.Model):
     class Meta:
         """One index: for a record's page, its purge and that of its location. Old rows are the first of the table."""
 
+        constraints = known_values(
+            what=["added", "changed", "deleted", "restored"], source=["listing", "event", "call", "parent", "operator"]
+        )
         indexes = [models.Index(fields=["location_id", "resource", "record_id", "id"], name="history_of_record")]
 
     def __str__(self) -> str:

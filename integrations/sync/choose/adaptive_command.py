@@ -18,7 +18,7 @@ from integrations.tenants import marketplace
 def add_arguments(parser: ArgumentParser) -> None:
     """Define the options."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--on", action="store_true", help="intervals adapt that nobody chose")
+    which.add_argument("--on", action="store_true", help="intervals adapt that no operator chose")
     which.add_argument("--off", action="store_true", help="each resource has its own interval again")
     parser.add_argument("--shortest", metavar="5m", help="no interval is shorter")
     parser.add_argument("--longest", metavar="1d", help="no interval is longer")

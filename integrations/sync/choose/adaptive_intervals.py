@@ -6,17 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
+from integrations.sync import pace
 from integrations.sync.choose import measured_rates
 from integrations.sync.choose.allotment import Allotment, Demand, allot
 from integrations.sync.models import AdaptiveChoice, Plan
 from integrations.sync.resource_choices import LONGEST, SHORTEST
-from integrations.sync.resources import RESOURCES
+from integrations.sync.resources import RESOURCES, Resource
+from integrations.sync.signed import choice_macs, plan_macs
 from integrations.tenants.models import App
 
 AGAIN = timedelta(hours=6)
@@ -57,27 +60,29 @@ class OfResource:
 
 
 def bounds(app: App) -> Bounds:
-    """What counts now. Where nobody chose: off, and the calls that the usual intervals cost."""
-    row = AdaptiveChoice.objects.filter(app=app).first()
-    if row is not None:
-        return Bounds(row.enabled, row.shortest, row.longest, row.calls_per_day)
+    """What counts now. Where no operator chose: off, and the calls that the usual intervals cost."""
+    if (chosen := row(app)) is not None:
+        return _bounds_of(chosen)
     return Bounds(False, *USUAL_BOUNDS, max(1, usual_calls(measured_rates.demands(app, clock.now()))))  # noqa: FBT003 - off
 
 
 def row(app: App) -> AdaptiveChoice | None:
-    """The choice with what was set last, if anybody ever chose."""
-    return AdaptiveChoice.objects.filter(app=app).first()
+    """The choice with what was set last, if anybody ever chose here."""
+    found = AdaptiveChoice.objects.filter(app=app).first()
+    return found if found is not None and choice_macs.adaptive_fits(found) else None
 
 
 def usual_calls(demands: Sequence[Demand]) -> int:
     """The calls of a day that these plans cost at their resources' own intervals."""
     day = timedelta(days=1)
-    return round(
-        sum(
-            one.calls * (day / RESOURCES[one.resource].every) + one.full_calls * (day / one.full_every)
-            for one in demands
-        )
-    )
+    return round(sum(one.calls * (day / _usual(one)) + one.full_calls * (day / one.full_every) for one in demands))
+
+
+def _usual(demand: Demand) -> timedelta:
+    """The interval that counts without a choice (`after_success`)."""
+    resource = RESOURCES[demand.resource]
+    affordable = pace.affordable(round(demand.calls), pace.CALLS_A_DAY) if resource.since is None else timedelta(0)
+    return max(resource.every, affordable)
 
 
 def estimate(app: App, wanted: Bounds, now: datetime) -> tuple[Allotment, list[OfResource]]:
@@ -98,36 +103,25 @@ def choose(app: App, wanted: Bounds, now: datetime, *, actor: str) -> None:
     """Let intervals adapt within these bounds from now on, or no more. Raises BadRequest as `Bounds.check`."""
     wanted.check()
     due_at = now if wanted.enabled else None
-    columns = {
-        "enabled": wanted.enabled,
-        "shortest": wanted.shortest,
-        "longest": wanted.longest,
-        "calls_per_day": wanted.calls_per_day,
-        "due_at": due_at,
-    }
+    columns = {**_chosen(wanted), "due_at": due_at, "mac": choice_macs.adaptive_mac(app.pk, _chosen(wanted))}
     with transaction.atomic():
+        before = row(app)
         AdaptiveChoice.objects.update_or_create(app=app, defaults=columns)
         if not wanted.enabled:
             _end(app)
-        audit.record(
-            "sync.adaptive",
-            actor=actor,
-            subject=f"App:{app.pk}",
-            enabled=wanted.enabled,
-            shortest=int(wanted.shortest.total_seconds()),
-            longest=int(wanted.longest.total_seconds()),
-            calls_per_day=wanted.calls_per_day,
-        )
+        told = {} if before is None else _chosen(_bounds_of(before))
+        changed = audit.changes(told, _chosen(wanted))
+        audit.record("sync.adaptive", actor=actor, subject=f"App:{app.pk}", enabled=wanted.enabled, changed=changed)
 
 
 def adapt(app_id: int) -> int:
-    """Measure the app's plans and set their intervals; how many changed. Nothing without the choice."""
+    """Measure the app's plans and set their intervals; how many changed. Nothing without a choice made here."""
     row = AdaptiveChoice.objects.filter(app=app_id, enabled=True).select_related("app").first()
-    if row is None:
+    if row is None or not choice_macs.adaptive_fits(row):
         AdaptiveChoice.objects.filter(app=app_id).update(due_at=None)
         return 0
     now = clock.now()
-    wanted = Bounds(row.enabled, row.shortest, row.longest, row.calls_per_day)
+    wanted = _bounds_of(row)
     found, _ = estimate(row.app, wanted, now)
     with transaction.atomic():
         locked = AdaptiveChoice.objects.select_for_update().filter(app=app_id, **_chosen(wanted)).first()
@@ -136,6 +130,10 @@ def adapt(app_id: int) -> int:
         changed = _set(row.app, found)
         AdaptiveChoice.objects.filter(app=app_id).update(due_at=now + AGAIN, computed_at=now, planned_calls=found.calls)
     return changed
+
+
+def _bounds_of(row: AdaptiveChoice) -> Bounds:
+    return Bounds(row.enabled, row.shortest, row.longest, row.calls_per_day)
 
 
 def _chosen(wanted: Bounds) -> dict[str, object]:
@@ -159,8 +157,8 @@ def _set(app: App, found: Allotment) -> int:
         for first in range(0, len(ids), _ROWS):
             rows = plans.filter(pk__in=ids[first : first + _ROWS])
             if after < before:
-                rows.filter(due_at__isnull=False).update(due_at=F("due_at") - (before - after))
-            rows.update(adapted_every=after)
+                _sooner(rows, before - after)
+            plan_macs.write(rows, adapted_every=after)
     return sum(map(len, steps.values()))
 
 
@@ -169,8 +167,21 @@ def _end(app: App) -> None:
     plans = Plan.objects.filter(app=app, adapted_every__isnull=False)
     for name, resource in RESOURCES.items():
         longer = plans.filter(resource=name, adapted_every__gt=resource.every, due_at__isnull=False)
-        longer.update(due_at=F("due_at") - (F("adapted_every") - resource.every))
-    plans.update(adapted_every=None)
+        plan_macs.write(longer, due_at=partial(_at_own_interval, resource))
+    plan_macs.write(plans, adapted_every=None)
+
+
+def _sooner(plans: QuerySet[Plan], by: timedelta) -> None:
+    plan_macs.write(plans.filter(due_at__isnull=False), due_at=partial(_earlier, by))
+
+
+def _at_own_interval(resource: Resource, plan: Plan) -> datetime:
+    return _earlier((plan.adapted_every or resource.every) - resource.every, plan)
+
+
+def _earlier(by: timedelta, plan: Plan) -> datetime:
+    assert plan.due_at is not None, "only plans with a due time are asked for"
+    return plan.due_at - by
 
 
 def _by_resource(rows: Iterable[tuple[str, timedelta | None]]) -> list[OfResource]:

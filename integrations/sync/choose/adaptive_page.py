@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from integrations.core import clock
+from integrations.core import clock, texts
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
 from integrations.sync.choose import adaptive_intervals, wanted
@@ -36,9 +36,7 @@ class AdaptivePage:
         back = f"{reverse('admin:sync_plan_choose')}?{urlencode({'app': number})}"
         if request.method != "POST":
             return redirect(back)
-        if not number.isdecimal():
-            raise Http404
-        app = get_object_or_404(App, pk=number)
+        app = get_object_or_404(App, pk=texts.whole(number))
         try:
             asked = _of_form(request)
             if "confirmed" not in request.POST:
@@ -89,7 +87,7 @@ def _of_form(request: HttpRequest) -> Bounds:
     """The bounds of the form. Raises BadRequest for values that it does not offer."""
     fields = request.POST
     shortest, longest = (wanted.interval_of(fields.get(name, "")) for name in ("shortest", "longest"))
-    calls = fields.get("calls", "").replace(",", "").replace(" ", "")
-    if shortest is None or longest is None or not calls.isdecimal() or len(calls) > 12:
+    calls = texts.whole(fields.get("calls", "").replace(",", "").replace(" ", ""), 10**12)
+    if shortest is None or longest is None or calls is None:
         raise BadRequest("two intervals and a number of calls are needed")
-    return Bounds(fields.get("enabled") == wanted.ON, shortest, longest, int(calls))
+    return Bounds(fields.get("enabled") == wanted.ON, shortest, longest, calls)

@@ -66,12 +66,12 @@ class _Group:
     weight: float
     plans: list[int] = field(default_factory=list)
     calls: float = 0.0
-    full_calls: float = 0.0
-    full_every: timedelta = DAY
+    full_calls: dict[timedelta, float] = field(default_factory=dict)  # by the time between two full listings
 
     def cost(self, every: timedelta) -> float:
         """The calls of a day."""
-        return self.calls * (DAY / every) + self.full_calls * (DAY / max(every, self.full_every))
+        full = sum(calls * (DAY / max(every, wait)) for wait, calls in self.full_calls.items())
+        return self.calls * (DAY / every) + full
 
 
 def allot(demands: Iterable[Demand], budget: int, shortest: timedelta, longest: timedelta) -> Allotment:
@@ -121,8 +121,8 @@ def _groups(demands: Iterable[Demand]) -> list[_Group]:
         mean = sum(one.calls for one in rows) / len(rows)
         for one in rows:
             power = floor(log(max(one.rate, LEAST_RATE), _RATIO))
-            group = groups.setdefault((name, power), _Group(sqrt(mean / _RATIO**power), full_every=one.full_every))
+            group = groups.setdefault((name, power), _Group(sqrt(mean / _RATIO**power)))
             group.plans.append(one.plan_id)
             group.calls += one.calls
-            group.full_calls += one.full_calls
+            group.full_calls[one.full_every] = group.full_calls.get(one.full_every, 0.0) + one.full_calls
     return [groups[key] for key in sorted(groups)]

@@ -1,18 +1,19 @@
-"""`manage.py sync choose`: choose resources for an app or a location, and see what that costs before or after."""
+"""`manage.py sync choose`: choose resources for an app or a tenant, and see what that costs before or after."""
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from integrations.core import clock
 from integrations.core.ages import span
 from integrations.core.errors import BadRequest
+from integrations.core.tenant import Tenant
 from integrations.sync.choose import asked_totals, wanted
-from integrations.sync.choose.offers import Offer, calls_a_day, locations, offers
+from integrations.sync.choose.offers import Offer, calls_a_day, installed_on, locations, offers
 from integrations.sync.choose.wanted import WantedChoice
 from integrations.sync.narrowing import what_is_kept
 from integrations.sync.narrowing.field_choice import FieldChoice
@@ -26,14 +27,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--on", action="store_true", help="sync them")
     which.add_argument("--off", action="store_true", help="do not; their records stay unless --drop says otherwise")
-    which.add_argument("--as-app", action="store_true", help="at this location as the app's choice says")
+    which.add_argument("--as-app", action="store_true", help="at this location or company as the app's choice says")
     parser.add_argument("--history", choices=("on", "off"), help="keep each change of their records")
     parser.add_argument("--every", metavar="15m|6h|2d|own", help="the wait between two runs")
     parser.add_argument("--fields", metavar="TEXT", help="which fields are kept: all, 'only a b' or 'without a b'")
     parser.add_argument(
         "--filter", metavar="NAME=VALUE", action="append", help="list only what fits; NAME= ends it; may be repeated"
     )
-    parser.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
+    parser.add_argument(
+        "--calls-per-day", metavar="N|own", help="of resources that are read record by record, at each location"
+    )
+    add_tenant(parser)
     parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
     parser.add_argument("--drop", action="store_true", help="with --off: delete their records, in the background")
     parser.add_argument("--count", action="store_true", help="ask HighLevel for numbers of records: a call for each")
@@ -41,19 +45,32 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
 
+def add_tenant(parser: ArgumentParser) -> None:
+    """Define the options that name one tenant."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
+    one.add_argument("--company", metavar="ID", help="only at this company")
+
+
+def tenant_of(options: dict[str, Any]) -> Tenant | None:
+    """The tenant that these options name."""
+    if options["company"]:
+        return Tenant.company(options["company"])
+    return Tenant.location(options["location"]) if options["location"] else None
+
+
 def run(options: dict[str, Any], *, actor: str) -> str:
     """Choose, unless only an estimate is wanted; what to print. Raises what `wanted.make` and `marketplace` raise."""
-    app, location_id = marketplace.find(options["app"]), options["location"] or ""
-    before = offers(app, location_id)
-    asked = _wanted(options, before).whole(app, location_id)
+    app, tenant = marketplace.find(options["app"]), tenant_of(options)
+    before = offers(app, tenant)
+    asked = _wanted(options, before).whole(app, tenant)
     names = asked.names or options["names"]
     filters = {one.resource: one.filters for one in before} | dict(asked.filters)
-    count = options["count"] and location_id
-    totals, refused = asked_totals.ask(app, location_id, names, filters) if count else ({}, {})
-    after = offers(app, location_id, asked.overlay(totals))
+    totals, refused = asked_totals.ask(app, tenant, names, filters) if options["count"] and tenant else ({}, {})
+    after = offers(app, tenant, asked.overlay(totals))
     if asked and not options["estimate"]:
-        wanted.make(app, asked, clock.now(), actor=actor, location_id=location_id)
-    calls = [calls_a_day(found, whole_app=not location_id) for found in (before, after)]
+        wanted.make(app, asked, clock.now(), actor=actor, tenant=tenant)
+    calls = [calls_a_day(found, whole_app=tenant is None) for found in (before, after)]
     chosen = [one for one in after if one.resource in names]
     if options["json"]:
         return json.dumps(
@@ -62,13 +79,13 @@ def run(options: dict[str, Any], *, actor: str) -> str:
                 "resources": [asdict(one) for one in chosen],
                 "calls_a_day_before": calls[0],
                 "calls_a_day": calls[1],
-                "locations": 1 if location_id else locations(app),
+                "locations": 1 if tenant else locations(app),
             },
             indent=2,
             default=str,
         )
     lines = [text(chosen), *(f"{name}: HighLevel gave no number: {why}" for name, why in refused.items())]
-    scope = "this location" if location_id else f"all {locations(app):,} locations"
+    scope = f"this {tenant.kind}" if tenant else f"all {installed_on(app)}"
     lines.append(f"{calls[1]:,} calls a day for {scope}, {calls[0]:,} before.")
     lines.append("Nothing was changed." if options["estimate"] or not asked else "Plans follow within seconds.")
     return "\n".join(lines)
@@ -88,6 +105,8 @@ def text(found: Collection[Offer]) -> str:
         lines.append(f"{offer.resource:24}{offer.state:10}{every:8}{shown}  {offer.hindrance}".rstrip())
         if offer.adapted is not None:
             lines.append(f"{'':24}every {wanted.adapted_words(offer)}, as busy as the location is")
+        if offer.calls_per_day is not None:
+            lines.append(f"{'':24}at most {offer.calls_per_day:,} calls a day")
         if offer.fields.json or offer.filters:
             narrowed = (f"fields: {offer.fields.text}", what_is_kept.filters_text(offer.filters))
             lines.append(f"{'':24}{'; filters: '.join(filter(None, narrowed))}")
@@ -105,15 +124,20 @@ def _wanted(options: dict[str, Any], present: Collection[Offer]) -> WantedChoice
         history=dict.fromkeys(names, options["history"] == "on") if options["history"] else {},
         fields=dict.fromkeys(names, FieldChoice.parse(options["fields"])) if options["fields"] else {},
         filters=_filters(options["filter"], names, present) if options["filter"] else {},
+        calls=dict.fromkeys(names, wanted.calls_of(options["calls_per_day"])) if options["calls_per_day"] else {},
         drop=options["drop"] and options["off"],
     )
 
 
 def _filters(said: Collection[str], names: Collection[str], present: Collection[Offer]) -> dict[str, dict[str, str]]:
     """The filters of each resource with those that the command changes. Raises BadRequest for other texts."""
+    return {one.resource: merged(said, one.filters) for one in present if one.resource in names}
+
+
+def merged(said: Collection[str], filters: Mapping[str, str]) -> dict[str, str]:
+    """The filters with what options such as `status=open` change. Raises BadRequest for other texts."""
     pairs = [text.partition("=") for text in said]
     if not all(name and sign for name, sign, _ in pairs):
         raise BadRequest("--filter takes a name, = and a value, such as status=open; without a value it ends")
-    changed = {name: value for name, _, value in pairs}
-    merged = {one.resource: {**one.filters, **changed} for one in present if one.resource in names}
-    return {name: {key: value for key, value in one.items() if value} for name, one in merged.items()}
+    changed = {**filters, **{name: value for name, _, value in pairs}}
+    return {name: value for name, value in changed.items() if value}

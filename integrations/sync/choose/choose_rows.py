@@ -72,15 +72,15 @@ class ChoiceChange:
         return ChoiceRow(self.after, [], [])
 
 
-def groups(found: Collection[Offer], *, at_location: bool) -> list[tuple[str, list[ChoiceRow]]]:
+def groups(found: Collection[Offer], *, of_tenant: bool) -> list[tuple[str, list[ChoiceRow]]]:
     """The rows of what is chosen, and of the others."""
-    rows = [ChoiceRow(one, _states(one, at_location=at_location), _intervals(one)) for one in found]
+    rows = [ChoiceRow(one, _states(one, of_tenant=of_tenant), _intervals(one)) for one in found]
     chosen = [row for row in rows if row.offer.is_on]
     return [("Synced", chosen), ("Not synced", [row for row in rows if not row.offer.is_on])]
 
 
 def changes(
-    before: Collection[Offer], after: Collection[Offer], asked: WantedChoice, *, at_location: bool
+    before: Collection[Offer], after: Collection[Offer], asked: WantedChoice, *, of_tenant: bool
 ) -> list[ChoiceChange]:
     """What the change would do, in the order of the table."""
     now = {one.resource: one for one in before}
@@ -90,7 +90,7 @@ def changes(
             one.title, _words(now[one.resource]), one, _words(one), list(_fields(one, asked)), _note(one, asked)
         )
         for one in found
-        if at_location or one.resource not in asked.follow
+        if of_tenant or one.resource not in asked.follow
     ]
 
 
@@ -105,10 +105,10 @@ def share_words(share: float) -> str:
     return "under 0.01 %" if 0 < share < 0.0001 else f"{share:.2%}".replace("%", " %")
 
 
-def _states(offer: Offer, *, at_location: bool) -> list[Option]:
-    now = FOLLOW if at_location and not offer.is_own else ON if offer.is_on else OFF
+def _states(offer: Offer, *, of_tenant: bool) -> list[Option]:
+    now = FOLLOW if of_tenant and not offer.is_own else ON if offer.is_on else OFF
     as_app = [(FOLLOW, f"as the app: {ON if offer.is_on else OFF}" if now == FOLLOW else "as the app")]
-    options = [*(as_app if at_location else []), (ON, ON), (OFF, OFF)]
+    options = [*(as_app if of_tenant else []), (ON, ON), (OFF, OFF)]
     return [(value, words, value == now) for value, words in options]
 
 
@@ -135,7 +135,8 @@ def _words(offer: Offer) -> str:
         return "not synced"
     every = wanted.adapted_words(offer) or wanted.interval_words(offer.every or offer.own_interval)
     kept = kept_words(offer)
-    return f"every {every}{', with history' if offer.keeps_history else ''}{f'; {kept}' if kept else ''}"
+    calls = "" if offer.calls_per_day is None else f", at most {offer.calls_per_day:,} calls a day"
+    return f"every {every}{calls}{', with history' if offer.keeps_history else ''}{f'; {kept}' if kept else ''}"
 
 
 def _values(one: ListingFilter, chosen: str) -> list[Option]:
@@ -145,18 +146,18 @@ def _values(one: ListingFilter, chosen: str) -> list[Option]:
 def _fields(offer: Offer, asked: WantedChoice) -> Iterator[tuple[str, str]]:
     """The form's fields that say this change again."""
     name = offer.resource
-    for state, names in ((ON, asked.on), (OFF, asked.off), (FOLLOW, asked.follow)):
-        if name in names:
-            yield f"state:{name}", state
+    states = {ON: asked.on, OFF: asked.off, FOLLOW: asked.follow}
+    yield from ((f"state:{name}", state) for state, names in states.items() if name in names)
     if name in asked.every:
         yield f"every:{name}", wanted.interval_text(asked.every[name])
     if name in asked.history:
         yield f"history:{name}", ON if asked.history[name] else OFF
     if name in asked.fields:
         yield f"fields:{name}", asked.fields[name].text
-    if name in asked.filters:
-        for one in RESOURCES[name].filters:
-            yield f"filter:{name}:{one.parameter}", asked.filters[name].get(one.parameter, "")
+    if name in asked.calls:
+        yield f"calls:{name}", wanted.calls_text(asked.calls[name])
+    filters = RESOURCES[name].filters if name in asked.filters else ()
+    yield from ((f"filter:{name}:{one.parameter}", asked.filters[name].get(one.parameter, "")) for one in filters)
 
 
 def _note(offer: Offer, asked: WantedChoice) -> str:
@@ -171,5 +172,5 @@ def _note(offer: Offer, asked: WantedChoice) -> str:
             "for. The numbers are those of all records where HighLevel does not count what fits."
         )
     if offer.is_on and offer.estimate.is_bound:
-        return "Nobody knows the number of records yet, so this is the least that it costs."
+        return "The number of records is not known yet, so this is the least that it costs."
     return ""

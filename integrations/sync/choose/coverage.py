@@ -1,8 +1,8 @@
-"""Every operation of the vendor that lists something: which resource reads it, or why none does.
+"""Every operation of the vendor that lists something: which resources read it, or why none does.
 
 `document` is the text of docs/sync-coverage.md; a test compares them. An operation lists something when it has a page
 style, when a resource reads it, or when it is a GET whose described answer has a list of objects and that is not about
-one object.
+one object other than the tenant.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from integrations.highlevel.catalogue import Operation, catalogue, fields
 from integrations.highlevel.catalogue.event_types import event_types
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
 from integrations.highlevel.pagination.styles import style_of
-from integrations.sync.choose.left_out import AGENCY, DEPRECATED, EVENTS, OPERATIONS
+from integrations.sync.choose.left_out import DEPRECATED, EVENTS, OPERATIONS
 from integrations.sync.resources import ALL
 
 _HEAD = """# What the sync covers
 
 `manage.py sync coverage` writes this document from the catalogue and the declared resources. It has every operation of
 HighLevel that lists something, in API 2.0 (`v2`) and `v3`: the resource that reads it, or why none does. Operations
-whose answers the vendor's files do not describe are not in it, unless they page.
+whose answers the vendor's files do not describe are not in it, unless they page or a resource reads them. Resources of
+a company (agency) are read with the company's own token.
 
 Only the first five are synced unless you choose: `manage.py sync resources`.
 
@@ -30,7 +31,7 @@ Only the first five are synced unless you choose: `manage.py sync resources`.
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """One listing operation in one dialect, and the resource that reads it, or the reason why none does."""
+    """One listing operation in one dialect, and a resource that reads it, or the reason why none does."""
 
     operation: str
     dialect: DialectName
@@ -48,41 +49,54 @@ def covered() -> list[Covered]:
 def document() -> str:
     """The whole document, Markdown."""
     rows = covered()
-    synced = [_row(one.resource, one.operation, dialects) for one, dialects in _merged(rows) if one.resource]
+    levels = {resource.name: resource.kind for resource in ALL}
+    read = [(one, dialects) for one, dialects in _merged(rows) if one.resource]
+    synced = [_row(one.resource, levels[one.resource], one.operation, dialects) for one, dialects in read]
     others = [_row(one.operation, dialects, one.reason) for one, dialects in _merged(rows) if not one.resource]
-    resources = len({one.resource for one in rows if one.resource})
+    resources, operations = (len({getattr(one, of) for one, _ in read}) for of in ("resource", "operation"))
     parts = [
         _HEAD,
-        f"{resources} resources read {len(synced)} operations. {len(others)} operations are left out.\n",
-        "\n" + _table("Synced", ("Resource", "Operation", "API"), synced),
+        f"{resources} resources read {operations} operations. {len(others)} operations are left out.\n",
+        "\n" + _table("Synced", ("Resource", "Of a", "Operation", "API"), synced),
+        "\n" + _table("In API 1.0", ("Resource", "Of a", "Listing"), list(_in_api_1())),
         "\n" + _table("Left out", ("Operation", "API", "Why"), others),
         "\n" + _table("Webhooks", ("Type", "Resource"), [_row(name, said) for name, said in events()]),
     ]
     return "".join(parts)
 
 
+def _in_api_1() -> Iterator[str]:
+    """A row for each resource that an API 1.0 key syncs. That API has no catalogue, so nothing says what it lacks."""
+    for resource in ALL:
+        if (here := resource.on("1.0")) is not None:
+            yield _row(resource.name, here.kind, here.operation)
+
+
 def _in_dialect(dialect: DialectName) -> Iterator[Covered]:
-    readers = {here.operation: here for resource in ALL if (here := resource.on(dialect)) is not None}
+    readers: dict[str, list[str]] = {}
+    for resource in ALL:
+        if (here := resource.on(dialect)) is not None:
+            readers.setdefault(here.operation, []).append(here.name)
     answers = fields.committed(dialect)
     for operation in catalogue(dialect).operations():
-        reader = readers.get(operation.key)
-        if reader is not None or style_of(operation.key, dialect) or _lists(operation, answers):
-            yield Covered(operation.key, dialect, reader.name if reader else "", "" if reader else _reason(operation))
+        if names := readers.get(operation.key):
+            yield from (Covered(operation.key, dialect, name) for name in names)
+        elif style_of(operation.key, dialect) or _lists(operation, answers):
+            yield Covered(operation.key, dialect, "", _reason(operation))
 
 
 def _lists(operation: Operation, answers: fields.Fields) -> bool:
-    """Whether the operation is a GET with a list of objects in its answer, and not about one object."""
-    if operation.method != "GET" or operation.path.rstrip("/").endswith("}"):
+    """Whether the operation is a GET with a list of objects in its answer, and not about one object of the tenant."""
+    path = operation.path.rstrip("/")
+    if operation.method != "GET" or (path.endswith("}") and not path.endswith(("{companyId}", "{locationId}"))):
         return False
     said = answers.get(operation.key, {}).get("response fields", {})
     return any(kind.rstrip("!") == "object[]" and path.count(".") < 2 for path, kind in said.items())
 
 
 def _reason(operation: Operation) -> str:
-    """Why no resource reads the operation; empty if nobody said."""
+    """Why no resource reads the operation; empty if none is given."""
     said = OPERATIONS.get(operation.key) or OPERATIONS.get(operation.operation_id, "")
-    if not said and operation.kinds and "location" not in operation.kinds:
-        return AGENCY
     return said or (DEPRECATED if operation.deprecated or operation.key.endswith("-deprecated") else "")
 
 

@@ -1,4 +1,4 @@
-"""Deletes the records of resources that are left out, with their history, when somebody asks for it.
+"""Deletes the records of resources that are left out, with their history, when an operator asks for it.
 
 The workers do it, in batches. Nothing else deletes them. What is chosen again before the end keeps the rest, and reads
 everything anew.
@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.tenant import Tenant
 from integrations.sync import plans
 from integrations.sync.models import Plan
 from integrations.tenants.models import App
@@ -20,10 +21,10 @@ SECONDS = 10.0  # of one message; the next one goes on
 ROWS = 5_000  # of one transaction
 
 
-def ask(app: App, names: Collection[str], now: datetime, *, location_id: str = "") -> int:
+def ask(app: App, names: Collection[str], now: datetime, *, tenant: Tenant | None = None) -> int:
     """Let the records of these resources be deleted where they are left out; for how many plans."""
-    found = Plan.objects.filter(app=app, resource__in=list(names), is_left_out=True)
-    return (found.filter(location_id=location_id) if location_id else found).update(drop_due_at=now)
+    found = Plan.objects.filter(app=app, resource__in=list(names), variant="", is_left_out=True)
+    return (found.filter(location_id=tenant.id) if tenant else found).update(drop_due_at=now)
 
 
 def drop(plan_id: int) -> int:
@@ -46,6 +47,9 @@ def _drop_batch(plan_id: int) -> tuple[int, bool]:
         if plan is None:
             return 0, True
         mine = {"app": plan.app_id, "location_id": plan.location_id, "resource": plan.resource}
+        if Plan.objects.filter(**mine, enabled=True).exists():  # a variant keeps them synced
+            Plan.objects.filter(pk=plan_id).update(drop_due_at=None)
+            return 0, True
         deleted, forgotten = plans.delete_records(ROWS, **mine)
         if max(deleted, forgotten) < ROWS:
             Plan.objects.filter(pk=plan_id).update(drop_due_at=None, **plans.unread())

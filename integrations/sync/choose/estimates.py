@@ -1,7 +1,7 @@
 """What a resource costs before it runs: calls of a listing, calls and share of a day, time to finish.
 
 The pages of a listing follow from its rows: those that the vendor counts, that the last listing had or that the copy
-has. Where nobody knows them the estimate is a lower bound, and says so.
+has. Where they are unknown the estimate is a lower bound, and says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from integrations.sync.models import Plan, Record
 from integrations.sync.resources import RESOURCES, Resource
 from integrations.sync.resources.base import PAGE_SIZE
 
-CALLS_A_DAY = 200_000  # of an app on one location (FACTS 4)
 CALLS_A_SECOND = 10.0
 _DAY = timedelta(days=1)
 
@@ -41,54 +40,59 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the listings of an app's locations had of one resource.
+    """What the listings of an app's tenants had of one resource.
 
-    `locations` whose listing was read to its end, `rows` of all of them together, and of the `largest` one.
+    `tenants` whose listing was read to its end, `rows` of all of them together, and of the `largest` one.
     """
 
-    locations: int = 0
+    tenants: int = 0
     rows: int = 0
     largest: int = 0
 
     @property
     def mean(self) -> int:
-        """Rows of a location, rounded up."""
-        return ceil(self.rows / self.locations) if self.locations else 0
+        """Rows of a tenant, rounded up."""
+        return ceil(self.rows / self.tenants) if self.tenants else 0
 
 
 def of(
     app_id: int,
-    location_id: str,
+    tenant_id: str,
     api_name: str,
     totals: Mapping[str, int] | None = None,
     every: Mapping[str, timedelta] | None = None,
+    calls: Mapping[str, int] | None = None,
 ) -> dict[str, Estimate]:
-    """The estimate of each resource that this API lists, at one location.
+    """The estimate of each resource that this API lists, at one location or company.
 
-    `totals` are the vendor's counts, for those that are known; `every` the intervals that are not the resource's own.
+    `totals` are the vendor's counts, for those that are known; `every` the intervals that are not the resource's own,
+    and `calls` the chosen calls of a day.
     """
-    rows = Record.objects.filter(app=app_id, location_id=location_id, deleted_at=None)
+    rows = Record.objects.filter(app=app_id, location_id=tenant_id, deleted_at=None)
     counts = dict(rows.values_list("resource").annotate(Count("pk")).order_by())
-    listed = Plan.objects.filter(app=app_id, location_id=location_id, listed__isnull=False)
+    listed = Plan.objects.filter(app=app_id, location_id=tenant_id, variant="", listed__isnull=False)
     known = {name: number or 0 for name, number in listed.values_list("resource", "listed")}
-    return of_counts(api_name, {**known, **counts, **(totals or {})}, every or {})
+    return of_counts(api_name, {**known, **counts, **(totals or {})}, every or {}, calls)
 
 
-def of_counts(api_name: str, counts: Mapping[str, int], every: Mapping[str, timedelta]) -> dict[str, Estimate]:
+def of_counts(
+    api_name: str, counts: Mapping[str, int], every: Mapping[str, timedelta], calls: Mapping[str, int] | None = None
+) -> dict[str, Estimate]:
     """The estimate of each resource that this API lists, from its number of rows where that is known."""
     here = {name: resource.on(api_name) for name, resource in RESOURCES.items()}
+    most = dict.fromkeys(here, pace.VISIT_CALLS_A_DAY) | dict(calls or {})
     return {
-        name: _estimate(resource.at_intervals_of(every[name]) if name in every else resource, counts)
+        name: _estimate(_here(resource, every), counts, most[name], is_chosen=name in every)
         for name, resource in here.items()
         if resource is not None
     }
 
 
 def known(app_id: int) -> dict[str, Known]:
-    """What is known of each resource from all locations of the app: one statement, whatever their number."""
-    rows = Plan.objects.filter(app=app_id, listed__isnull=False).values_list("resource")
+    """What is known of each resource from all tenants of the app: one statement, whatever their number."""
+    rows = Plan.objects.filter(app=app_id, variant="", listed__isnull=False).values_list("resource")
     found = rows.annotate(Count("pk"), Sum("listed"), Max("listed")).order_by()
-    return {name: Known(locations, total or 0, largest or 0) for name, locations, total, largest in found}
+    return {name: Known(tenants, total or 0, largest or 0) for name, tenants, total, largest in found}
 
 
 def calls_of_listing(resource: Resource, counts: Mapping[str, int]) -> int:
@@ -96,17 +100,27 @@ def calls_of_listing(resource: Resource, counts: Mapping[str, int]) -> int:
     return _listing(resource, counts)[0]
 
 
-def _estimate(resource: Resource, counts: Mapping[str, int]) -> Estimate:
+def _here(resource: Resource, every: Mapping[str, timedelta]) -> Resource:
+    return resource.at_intervals_of(every[resource.name]) if resource.name in every else resource
+
+
+def _estimate(resource: Resource, counts: Mapping[str, int], most: int, *, is_chosen: bool) -> Estimate:
+    """`most` are the calls of a day below single records. `is_chosen`: the interval is not the resource's own."""
     calls, is_known = _listing(resource, counts)
     rows = counts.get(resource.name)
-    if resource.below is not None and resource.below.by_change:
-        a_day = min(calls, pace.VISIT_CALLS_A_DAY)
+    if resource.is_visited:
+        a_day = min(calls, max(1, most))
         seconds = calls / a_day * _DAY.total_seconds() if calls > a_day else calls / CALLS_A_SECOND
-        return Estimate(calls, a_day, a_day / CALLS_A_DAY, seconds, not is_known, rows)
-    a_day = ceil(calls * (_DAY / (resource.every if resource.since is None else resource.full_every)))
+        return Estimate(calls, a_day, a_day / pace.CALLS_A_DAY, seconds, not is_known, rows)
+    affordable = pace.affordable(calls, pace.CALLS_A_DAY)
+    if resource.since is not None:
+        wait = max(resource.full_every, affordable)
+    else:
+        wait = resource.every if is_chosen else max(resource.every, affordable)
+    a_day = ceil(calls * (_DAY / wait))
     if resource.since is not None:
         a_day += ceil(_DAY / resource.every)
-    return Estimate(calls, a_day, a_day / CALLS_A_DAY, calls / CALLS_A_SECOND, not is_known, rows)
+    return Estimate(calls, a_day, a_day / pace.CALLS_A_DAY, calls / CALLS_A_SECOND, not is_known, rows)
 
 
 def _listing(resource: Resource, counts: Mapping[str, int]) -> tuple[int, bool]:

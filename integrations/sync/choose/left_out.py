@@ -1,6 +1,5 @@
 """Why no resource reads an operation that lists something, and why an event changes no record."""
 
-AGENCY = "takes only an agency's token; the sync works at locations"
 DEPRECATED = "deprecated"
 _SAME = "the same records as `{}`"
 _OF_ONE_ACCOUNT = "settings of one upload or account, not records of the location"
@@ -18,7 +17,8 @@ OPERATIONS: dict[str, str] = {
     "invoices.preview-estimate-template": "one object, made for a page",
     "knowledge-base.getCrawlingStatusForLatestOperation": "the progress of one operation",
     "links.search-trigger-links": _SAME.format("trigger_links"),
-    "locations.search-locations": "the sync works at locations, and each reads itself",
+    "marketplace.get-rebilling-config-for-app": "prices of the app itself",
+    "oauth.get-installed-location": "the installations themselves: `installs` reads it",
     "opportunities.search-opportunity": _SAME.format("opportunities"),
     "payments.list-integration-providers": "the vendor does not describe its rows",
     "phone-system.available-numbers": "numbers for sale, not the location's",
@@ -28,7 +28,7 @@ OPERATIONS: dict[str, str] = {
     "get-comment-list": "needs the ids of posts at a network, which the vendor does not list",
     "get-csv-post": _OF_ONE_ACCOUNT,
     "get-upload-status": _OF_ONE_ACCOUNT,
-    "users.search-users": _SAME.format("users"),
+    "users.filter-users-by-email": f"{_SAME.format('company_users')}, of those whose addresses are known",
 }
 _OF_THE_APP = "of the app and its installation: `installs` handles it"
 _NO_LISTING = "no operation lists these"
@@ -44,7 +44,6 @@ EVENTS: dict[str, str] = {
     "KnowledgeBaseRichTextChange": _NO_LISTING,
     "KnowledgeBaseTableFileChange": _NO_LISTING,
     "LCEmailStats": "the delivery of one e-mail, which no operation lists",
-    "SaasPlanCreate": "of an agency; the sync works at locations",
     "SupportTicketCreate": _NO_LISTING,
     "SupportTicketDelete": _NO_LISTING,
     "SupportTicketUpdate": _NO_LISTING,

@@ -9,12 +9,13 @@ from datetime import timedelta
 from django.db.models import Avg, Count, FloatField, Max, Min, Value
 from django.db.models.functions import Extract
 
+from integrations.core.tenant import Tenant, UserType
 from integrations.sync import plans, resource_choices
 from integrations.sync.choose import estimates
 from integrations.sync.choose.estimates import Estimate
 from integrations.sync.models import Plan
 from integrations.sync.narrowing.field_choice import EVERYTHING, FieldChoice
-from integrations.sync.resources import RESOURCES
+from integrations.sync.resources import RESOURCES, at_level
 from integrations.tenants.models import App, Installation
 
 _UNKNOWN = Estimate(1, 1, 0.0, 0.1, is_bound=True)
@@ -24,7 +25,8 @@ _UNKNOWN = Estimate(1, 1, 0.0, 0.1, is_bound=True)
 class Overlay:
     """A choice that is not made yet: what would be on, off, or as for the app, and at which intervals.
 
-    `every` has None for the resource's own interval. `totals` are the vendor's counts of records.
+    `every` has None for the resource's own interval, `calls` for the usual calls of a day. `totals` are the vendor's
+    counts of records.
     """
 
     on: frozenset[str] = frozenset()
@@ -34,6 +36,7 @@ class Overlay:
     history: Mapping[str, bool] = field(default_factory=dict)
     fields: Mapping[str, FieldChoice] = field(default_factory=dict)
     filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    calls: Mapping[str, int | None] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -41,14 +44,14 @@ class Overlay:
 class Offer:
     """One resource. `hindrance` says why it cannot run although it is chosen; empty where it can, or for a whole app.
 
-    `calls_per_day` is the limit of its plan, if it has one. `every` is the chosen interval, None for the resource's
-    own. `adapted` are the shortest and longest interval where they adapt (`allotment`). `is_own` says that a
-    location chose for itself, `keeps_history` that changes of its records are kept. `fields` are those of its records
-    that are kept, `filters` those of its listing, by parameter.
+    `calls_per_day` is the chosen limit of a resource below single records, None for the usual one. `every` is the
+    chosen interval, None for the resource's own. `adapted` are the shortest and longest interval where they adapt
+    (`allotment`). `is_own` says that a tenant chose for itself, `keeps_history` that changes of its records are kept.
+    `fields` are those of its records that are kept, `filters` those of its listing, by parameter.
 
-    For a whole app the estimate is that of the location with the most records; `all_calls_a_day` are those of all
-    locations together, from the mean of the `known_at` locations whose records are counted, and `own_at` is how many
-    chose for themselves.
+    For a whole app the estimate is that of the tenant with the most records; `all_calls_a_day` are those of all
+    locations, or companies, together, from the mean of the `known_at` of the `tenants` whose records are counted,
+    and `own_at` is how many chose for themselves.
     """
 
     resource: str
@@ -64,6 +67,7 @@ class Offer:
     filters: Mapping[str, str] = field(default_factory=dict)
     all_calls_a_day: int = 0
     known_at: int = 0
+    tenants: int = 0
     own_at: int = 0
 
     @property
@@ -77,23 +81,50 @@ class Offer:
         return self.resource.replace("_", " ")
 
     @property
+    def has_calls(self) -> bool:
+        """Whether its calls of a day may be chosen."""
+        return RESOURCES[self.resource].is_visited
+
+    @property
+    def is_of_companies(self) -> bool:
+        """Whether companies have such records, and not locations."""
+        return RESOURCES[self.resource].level is UserType.COMPANY
+
+    @property
     def own_interval(self) -> timedelta:
         """The interval that counts without a choice."""
         return RESOURCES[self.resource].every
 
 
-def offers(app: App, location_id: str = "", overlay: Overlay | None = None) -> list[Offer]:
-    """All resources in the order of the registry, for one location or for all of the app's.
+def offers(app: App, tenant: Tenant | None = None, overlay: Overlay | None = None) -> list[Offer]:
+    """The resources in the order of the registry: those of one location or company, or all of the app's.
 
     With `overlay` as they would be.
     """
     found = overlay or Overlay()
-    return _at_location(app, location_id, found) if location_id else _of_app(app, found)
+    return _of_tenant(app, tenant, found) if tenant else _of_app(app, found)
 
 
 def locations(app: App) -> int:
     """How many locations the app is installed on."""
-    return Installation.objects.locations().installed().filter(app=app).count()
+    return installed(app)[UserType.LOCATION]
+
+
+def installed(app: App) -> dict[UserType, int]:
+    """How many locations and how many companies the app is installed on."""
+    rows = Installation.objects.installed().filter(app=app).values_list("user_type").annotate(Count("pk")).order_by()
+    found = dict(rows)
+    return {level: found.get(level, 0) for level in UserType}
+
+
+def installed_on(app: App) -> str:
+    """How many, in words: `20 locations`, `20 locations and 1 company`."""
+    found = installed(app)
+    number, companies = found[UserType.LOCATION], found[UserType.COMPANY]
+    parts = [f"{number:,} location{'' if number == 1 else 's'}"]
+    if companies:
+        parts.append(f"{companies:,} {'company' if companies == 1 else 'companies'}")
+    return " and ".join(parts)
 
 
 def calls_a_day(found: Collection[Offer], *, whole_app: bool) -> int:
@@ -102,30 +133,30 @@ def calls_a_day(found: Collection[Offer], *, whole_app: bool) -> int:
     return sum(one.all_calls_a_day if whole_app else one.estimate.calls_a_day for one in running)
 
 
-def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
+def _of_tenant(app: App, tenant: Tenant, overlay: Overlay) -> list[Offer]:
+    names = at_level(tenant.user_type)
     selected, columns = resource_choices.chosen(app.pk), resource_choices.of_app(app.pk)
-    usual = {name: resource_choices.chosen_for(columns, name) for name in RESOURCES}
-    found = {plan.resource: plan for plan in Plan.objects.filter(app=app, location_id=location_id)}
+    usual = {name: resource_choices.chosen_for(columns, name) for name in names}
+    found = {plan.resource: plan for plan in Plan.objects.filter(app=app, location_id=tenant.id, variant="")}
     here = usual | {name: _columns(plan) for name, plan in found.items() if name not in overlay.follow}
     every: dict[str, timedelta | None] = {name: one["every"] for name, one in here.items()} | dict(overlay.every)
-    row = Installation.objects.locations().filter(app=app, resource_id=location_id).select_related("app").first()
-    api_name = app.dialect_name if row is None else row.api_name
     adapted = {name: plan.adapted_every for name, plan in found.items() if plan.adapted_every is not None}
-    costs = estimates.of(app.pk, location_id, api_name, overlay.totals, {**adapted, **_chosen(every)})
-    whys = plans.hindrances(app, location_id)
-    is_on = {name: name in selected if name not in found else found[name].enabled for name in RESOURCES}
+    waits, calls = {**adapted, **_chosen(every)}, _calls(here, overlay)
+    costs = estimates.of(app.pk, tenant.id, plans.api_name(app, tenant), overlay.totals, waits, calls)
+    whys = plans.hindrances(app, tenant)
+    is_on = {name: name in selected if name not in found else found[name].enabled for name in names}
     is_on |= {name: name in selected for name in overlay.follow}
     is_on |= dict.fromkeys(overlay.on, True) | dict.fromkeys(overlay.off, False)
     own = {name for name, plan in found.items() if plan.is_own_choice} - overlay.follow
     own |= overlay.on | overlay.off | overlay.every.keys() | overlay.history.keys()
-    own |= overlay.fields.keys() | overlay.filters.keys()
+    own |= overlay.fields.keys() | overlay.filters.keys() | overlay.calls.keys()
     return [
         Offer(
             resource=name,
             is_on=is_on[name],
             hindrance=whys[name],
             estimate=costs.get(name, _UNKNOWN),
-            calls_per_day=found[name].calls_per_day if name in found else None,
+            calls_per_day=calls.get(name),
             every=every.get(name),
             adapted=(adapted[name], adapted[name]) if name in adapted and every.get(name) is None else None,
             is_own=name in own,
@@ -133,7 +164,7 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
             fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
             filters=overlay.filters.get(name, here[name]["filters"]),
         )
-        for name in RESOURCES
+        for name in names
     ]
 
 
@@ -142,13 +173,15 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
     columns = resource_choices.of_app(app.pk)
     here = {name: resource_choices.chosen_for(columns, name) for name in RESOURCES}
     every: dict[str, timedelta | None] = {name: one["every"] for name, one in here.items()} | dict(overlay.every)
-    known, number = estimates.known(app.pk), locations(app)
+    known, number = estimates.known(app.pk), installed(app)
     largest = {name: one.largest for name, one in known.items()}
     mean = {name: one.mean for name, one in known.items()}
     adapted = _adapted(app)
     waits = {**{name: between for name, (_, between, _) in adapted.items()}, **_chosen(every)}
-    most, usual = (estimates.of_counts(app.dialect_name, counts, waits) for counts in (largest, mean))
-    own = Plan.objects.filter(app=app, is_own_choice=True).values_list("resource").annotate(Count("pk")).order_by()
+    calls = _calls(here, overlay)
+    most, usual = (estimates.of_counts(app.dialect_name, counts, waits, calls) for counts in (largest, mean))
+    chosen_there = Plan.objects.filter(app=app, variant="", is_own_choice=True)
+    own = chosen_there.values_list("resource").annotate(Count("pk")).order_by()
     own_at = dict(own)
     return [
         Offer(
@@ -156,16 +189,18 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
             is_on=name in selected,
             hindrance="" if name in most else f"API {app.dialect_name} does not list it",
             estimate=most.get(name, _UNKNOWN),
+            calls_per_day=calls.get(name),
             every=every.get(name),
             adapted=(adapted[name][0], adapted[name][2]) if name in adapted and every.get(name) is None else None,
             keeps_history=overlay.history.get(name, here[name]["keeps_history"]),
             fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
             filters=overlay.filters.get(name, here[name]["filters"]),
-            all_calls_a_day=number * usual.get(name, _UNKNOWN).calls_a_day,
-            known_at=known[name].locations if name in known else 0,
+            all_calls_a_day=number[resource.level] * usual.get(name, _UNKNOWN).calls_a_day,
+            known_at=known[name].tenants if name in known else 0,
+            tenants=number[resource.level],
             own_at=own_at.get(name, 0),
         )
-        for name in RESOURCES
+        for name, resource in RESOURCES.items()
     ]
 
 
@@ -183,6 +218,12 @@ def _adapted(app: App) -> dict[str, tuple[timedelta, timedelta, timedelta]]:
 
 def _columns(plan: Plan) -> resource_choices.Columns:
     return {name: getattr(plan, name) for name in resource_choices.USUAL}
+
+
+def _calls(here: Mapping[str, resource_choices.Columns], overlay: Overlay) -> dict[str, int]:
+    """The chosen calls of a day, by resource; those without a choice are left out."""
+    found = {name: one["calls_per_day"] for name, one in here.items()} | dict(overlay.calls)
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _chosen(every: Mapping[str, timedelta | None]) -> dict[str, timedelta]:

@@ -65,7 +65,7 @@ _TYPED = {
 def renew(schema: str) -> list[str]:
     """Write the views of this schema anew; their names. The schema is made if it is missing, its grants stay.
 
-    Raises BadRequest for a schema of somebody else.
+    Raises BadRequest for a schema that these views did not make.
     """
     found = Plan.objects.order_by("resource").values_list("resource", flat=True).distinct()
     resources = [name for name in found if name in RESOURCES]
@@ -74,7 +74,7 @@ def renew(schema: str) -> list[str]:
         cursor.execute(_OWNED, [schema])
         exists, mark = cursor.fetchone() or (False, None)
         if exists and mark != MARK:
-            raise BadRequest(f"there is a schema {schema!r} of somebody else: name another one")
+            raise BadRequest(f"there is a schema {schema!r} that these views did not make: name another one")
         cursor.execute(_VIEWS, [schema])
         old = [name for (name,) in cursor.fetchall()]
         for statement in _statements(schema, old, resources, custom):

@@ -8,12 +8,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import IO, Any, Protocol
 
 from integrations.core.errors import BadRequest
+from integrations.core.lists import spreadsheet
 from integrations.sync.export.layout import Layout
+
+_NUMBER = re.compile(r"[+-]?[\d .()-]+")  # calculated or not, it calls nothing and reads no other cell
 
 Rows = Sequence[Mapping[str, Any]]
 NEEDS_PYARROW = "Parquet files need the package pyarrow: pip install 'hlapp[parquet]', or requirements/parquet.txt"
@@ -32,6 +36,8 @@ class RowWriter(Protocol):
 class CsvWriter:
     """CSV in UTF-8 with a line of column names. Lists and objects are JSON; an empty field is no value.
 
+    People open it in a spreadsheet, and anybody can fill in a form of a tenant: a text that would be calculated there
+    has an apostrophe before it. Numbers and telephone numbers have none.
     `with_head` is false for a file that continues another one.
     """
 
@@ -39,11 +45,11 @@ class CsvWriter:
         self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         self._writer = csv.DictWriter(self._text, layout.columns)
         if with_head:
-            self._writer.writeheader()
+            csv.writer(self._text).writerow(map(spreadsheet.plain, layout.columns))  # tenants name their own fields
 
     def write(self, rows: Rows) -> None:
         """Write some rows."""
-        self._writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        self._writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
 
     def close(self) -> None:
         """Flush."""
@@ -114,6 +120,13 @@ def _pyarrow() -> tuple[Any, Any]:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
         raise BadRequest(NEEDS_PYARROW) from error
+
+
+def _csv_cell(value: Any) -> str | None:
+    text = _cell(value)
+    if not isinstance(value, str) or text is None or _NUMBER.fullmatch(text):
+        return text
+    return spreadsheet.plain(text)
 
 
 def _cell(value: Any) -> str | None:

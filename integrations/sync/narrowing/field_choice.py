@@ -89,7 +89,7 @@ def needed(resource: Resource) -> frozenset[str]:
 
 
 def check(choice: FieldChoice, resource: str, known: Collection[str]) -> None:
-    """Raise BadRequest for a choice that cannot count: of a field that is needed, or that nobody has heard of.
+    """Raise BadRequest for a choice that cannot count: of a field that is needed, or that is unknown.
 
     `known` are the fields that the vendor describes for the resource, or that its records have.
     """

@@ -18,6 +18,7 @@ from integrations.core.runs.querysets import error_columns
 from integrations.sync.models import Plan, Run
 from integrations.sync.narrowing.field_choice import FieldChoice
 from integrations.sync.resources import RESOURCES
+from integrations.sync.signed import plan_macs
 
 
 def set_fields(plans: QuerySet[Plan], fields: FieldChoice, now: datetime) -> int:
@@ -27,7 +28,7 @@ def set_fields(plans: QuerySet[Plan], fields: FieldChoice, now: datetime) -> int
     for before in list(changed.order_by().values_list("fields", flat=True).distinct()):
         if not fields.is_within(FieldChoice.of_json(before)):
             _read_everything(list(changed.filter(fields=before).values_list("pk", flat=True)), now)
-    changed.update(fields=fields.json, fields_chosen_at=now, fields_due_at=now)
+    plan_macs.write(changed, fields=fields.json, fields_chosen_at=now, fields_due_at=now)
     return len(ids)
 
 
@@ -38,7 +39,8 @@ def set_filters(plans: QuerySet[Plan], filters: Mapping[str, str], now: datetime
     _read_everything(ids, now)
     runs.end(Run.Status.CANCELLED, now, **error_columns("filter_changed", "the filters were changed"))
     runs.filter(status=Run.Status.FAILED).update(checkpoint={})
-    Plan.objects.filter(pk__in=ids).update(filters=dict(filters), listed=None, counted_at=None, surplus=0)
+    mine = Plan.objects.filter(pk__in=ids)
+    plan_macs.write(mine, filters=dict(filters), listed=None, counted_at=None, surplus=0)
     return len(ids)
 
 
@@ -63,4 +65,4 @@ def _read_everything(ids: list[int], now: datetime) -> None:
     plans = Plan.objects.filter(pk__in=ids)
     resting = list(plans.without_run().filter(due_at=None).values_list("pk", flat=True))
     plans.update(full_due_at=None)
-    plans.exclude(pk__in=resting).update(due_at=now)
+    plan_macs.write(plans.exclude(pk__in=resting), due_at=now)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
+from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.catalogue import catalogue
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of
@@ -105,17 +106,20 @@ class Parent:
 class Resource:
     """One kind of record and its listing. Nearly all of it follows from the operation.
 
-    The catalogue has the operation's scopes, its page style and the names that stand for the location, which the
-    gateway fills in. `params` and `body` are what the listing asks for besides. `full(location_id)` replaces these two;
-    `since(location_id, moment)` asks for what changed after a moment. Without `since` every run is a full one. `whole`
+    `level` says whose records these are: a location's, or a company's, which are listed with the company's own token.
+
+    The catalogue has the operation's scopes, its page style and the names that stand for the tenant, which the gateway
+    fills in. `params` and `body` are what the listing asks for besides. `full(tenant_id)` replaces these two;
+    `since(tenant_id, moment)` asks for what changed after a moment. Without `since` every run is a full one. `whole`
     is the path of the list in the answer of an operation that does not page; with `only_one` of the one object there.
     `single` asks for one record; without it a record counts as deleted when two listings lack it. `every` is the wait
     between two runs, `full_every` that between two full ones. `counts` is false where the vendor's total may count
-    something else than what is listed. `default`: it is synced unless somebody chooses otherwise.
+    something else than what is listed. `default`: it is synced unless an operator chooses otherwise.
 
     `ids` are the fields that may hold a row's id. `noise` are fields of a row that are not stored. Some say nothing
     about the record. Others are copies of another object: the vendor changes them without a new date of the row, so no
-    incremental run would show the change.
+    incremental run would show the change. `copies` are such fields that are stored all the same, because apps want
+    them: they are as old as the row, or as the last run that read everything.
 
     `below`: it is listed apart below each row of another listing. `windows`: it is listed window by window, because the
     operation wants a range of time. `variants`: it is listed once with each of these arguments. `needs_company`: the
@@ -134,6 +138,7 @@ class Resource:
 
     name: str
     operation: str
+    level: UserType = UserType.LOCATION
     every: timedelta = HOURLY
     full_every: timedelta = timedelta(days=1)
     counts: bool = True
@@ -154,6 +159,7 @@ class Resource:
     ids: tuple[str, ...] = ("id", "_id")
     version_fields: tuple[str, ...] = ("dateUpdated", "updatedAt")
     noise: frozenset[str] = frozenset({"searchAfter"})
+    copies: frozenset[str] = frozenset()
     creates: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
     deletes: frozenset[str] = frozenset()
@@ -170,11 +176,24 @@ class Resource:
         """All webhook types that change records of the resource."""
         return self.creates | self.updates | self.deletes
 
+    def is_changed_by(self, event_type: str) -> bool:
+        """Whether such a webhook changes records of the resource."""
+        return event_type in self.creates or event_type in self.updates or event_type in self.deletes
+
+    @property
+    def kind(self) -> Literal["location", "company"]:
+        """The kind of tenant that has such records, as the catalogue calls it."""
+        return self.tenant("").kind
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """The tenant with this id that has such records."""
+        return Tenant(self.level, tenant_id)
+
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes that a location has to grant. Empty when the vendor's files name none, and in API 1.0."""
+        """The scopes that the tenant has to grant. Empty when the vendor's files name none, and in API 1.0."""
         found = None if self.api == "1.0" else catalogue("v3" if self.api == "v3" else "v2").find(self.operation)
-        return next(iter(found.scopes("location")), frozenset()) if found else frozenset()
+        return next(iter(found.scopes(self.kind)), frozenset()) if found else frozenset()
 
     @property
     def style(self) -> Style | None:
@@ -190,6 +209,11 @@ class Resource:
     def is_split(self) -> bool:
         """Whether there are several listings, one after the other, instead of one."""
         return self.below is not None or self.windows is not None or bool(self.variants)
+
+    @property
+    def is_visited(self) -> bool:
+        """Whether it is read below single records that changed, within calls of a day (`sync.visits`)."""
+        return self.below is not None and self.below.by_change
 
     @property
     def has_total(self) -> bool:
@@ -222,19 +246,19 @@ class Resource:
         said = [one.fits(row, value) for one, value in self.narrowed_by]
         return False if False in said else None if None in said else True
 
-    def request(self, location_id: str, since: datetime | None) -> ListingRequest:
+    def request(self, tenant_id: str, since: datetime | None) -> ListingRequest:
         """The request of a run; `since=None` for a full one."""
-        found = self._unfiltered(location_id, since)
+        found = self._unfiltered(tenant_id, since)
         params, body = found.params or {}, found.body
         for one, value in self.narrowed_by:
             params, body = one.narrowed(params, body, value)
         return replace(found, params=params, body=body) if self.narrowed_by else found
 
-    def _unfiltered(self, location_id: str, since: datetime | None) -> ListingRequest:
+    def _unfiltered(self, tenant_id: str, since: datetime | None) -> ListingRequest:
         if since is not None and self.since is not None:
-            return self.since(location_id, since)
+            return self.since(tenant_id, since)
         if self.full is not None:
-            return self.full(location_id)
+            return self.full(tenant_id)
         in_body = self.body is not None or (self.style is not None and self.style.part == "body")
         return ListingRequest(params=dict(self.params), body=dict(self.body or {}) if in_body else None)
 
@@ -245,23 +269,25 @@ class Resource:
         """
         return self.windows.of(at) if self.windows is not None else self.variants
 
-    def count_request(self, location_id: str) -> ListingRequest:
+    def count_request(self, tenant_id: str) -> ListingRequest:
         """The cheapest request for the vendor's total: the first row of everything."""
-        full, one = self.request(location_id, None), {self.page_size: 1}
+        full, one = self.request(tenant_id, None), {self.page_size: 1}
         if full.body is None:
             return replace(full, params={**(full.params or {}), **one})
         return replace(full, body={**full.body, **one})
 
-    def is_in(self, row: Mapping[str, Any], location_id: str) -> bool:
-        """Whether a row that was asked for by its id is a record of this location and not deleted.
+    def is_in(self, row: Mapping[str, Any], tenant_id: str) -> bool:
+        """Whether a row that was asked for by its id is a record of this tenant and not deleted.
 
         Users belong to several locations, and an answer about one names them all.
         """
+        if self.level is UserType.COMPANY:
+            return row.get("companyId", tenant_id) in (tenant_id, None) and row.get("deleted") is not True
         roles = row.get("roles")
         locations = roles.get("locationIds") if isinstance(roles, Mapping) else None
-        if isinstance(locations, list) and locations and location_id not in locations:
+        if isinstance(locations, list) and locations and tenant_id not in locations:
             return False
-        return row.get("locationId", location_id) in (location_id, None) and row.get("deleted") is not True
+        return row.get("locationId", tenant_id) in (tenant_id, None) and row.get("deleted") is not True
 
     def record_id(self, row: Mapping[str, Any]) -> str | None:
         """The row's id; None when it has no valid one (some older objects call it `_id`)."""
@@ -288,7 +314,7 @@ class Resource:
         `occurred_at` dates an event whose record carries no date of its own; no date is taken to be after `latest`.
         """
         said = event.get(self.event_object) if self.event_object else event
-        if event_type not in self.events or not isinstance(said, Mapping):
+        if not self.is_changed_by(event_type) or not isinstance(said, Mapping):
             return None
         named = {self.renames.get(name, name): value for name, value in said.items() if name not in ENVELOPE}
         record_id = self.record_id(named)

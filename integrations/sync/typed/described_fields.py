@@ -56,23 +56,32 @@ def _described(dialect: DialectName) -> fields.Fields:
     return fields.committed(dialect)
 
 
+def _answer(dialect: DialectName, operation: str) -> fields.Kinds:
+    """What is described of the operation's answer; of an operation without a description, that of its former path."""
+    described = _described(dialect)
+    found = described.get(operation, {}).get(_RESPONSE) or described.get(f"{operation}-deprecated", {}).get(_RESPONSE)
+    return found or {}
+
+
 def _in_dialect(resource: Resource, dialect: DialectName) -> Iterator[tuple[str, str]]:
-    listed = _described(dialect).get(resource.operation, {}).get(_RESPONSE, {})
+    listed = _answer(dialect, resource.operation)
     yield from _below(listed, _row_path(resource, listed))
     if resource.single is not None:
-        alone = _described(dialect).get(resource.single.operation, {}).get(_RESPONSE, {})
+        alone = _answer(dialect, resource.single.operation)
         yield from _below(alone, resource.single.name)
 
 
 def _row_path(resource: Resource, listed: fields.Kinds) -> str | None:
     """The path of the listing's rows in its answer; None if the answer is not described."""
     if resource.only_one:
-        return resource.whole
+        return "" if resource.whole == ANYWHERE else resource.whole
     named = (resource.whole,) if resource.style is None else resource.style.items
     lists = [path for path, kind in listed.items() if "[]" in kind and "." not in path]
     for path in named:
         if path in listed:
             return f"{path}[]"
+        if path == ANYWHERE and any(name.startswith("[].") for name in listed):
+            return "[]"
         if path == ANYWHERE and len(lists) == 1:
             return f"{lists[0]}[]"
     return None

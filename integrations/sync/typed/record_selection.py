@@ -35,7 +35,10 @@ _TAGGED = "SELECT * FROM ({newest} OFFSET 0) newest WHERE payload -> 'tags' @> %
 
 @dataclass(frozen=True, slots=True)
 class RecordRow(Generic[Fields]):
-    """One record. `fields` is the vendor's object, `changed_at` when its copy changed here."""
+    """One record. `fields` is the vendor's object, `changed_at` when its copy changed here.
+
+    `location_id` is the id of its location, or of its company if the resource is one of companies.
+    """
 
     id: str
     location_id: str
@@ -67,12 +70,13 @@ class RecordSelection(Generic[Fields]):
         return cls(resource)
 
     def for_tenant(self, tenant: Tenant, app: App | None = None) -> Self:
-        """Those of a location, as this app synced them; without `app` the default one.
+        """Those of a location or company, as this app synced them; without `app` the default one.
 
-        Raises BadRequest for a company: records belong to its locations.
+        Raises BadRequest for a tenant of the other kind than has such records.
         """
-        if tenant.user_type is not UserType.LOCATION:
-            raise BadRequest(f"{tenant} has no records of its own: ask for those of one of its locations")
+        if (level := RESOURCES[self.resource].level) is not tenant.user_type:
+            near = "one of its locations" if level is UserType.LOCATION else "its company"
+            raise BadRequest(f"{tenant} has no {self.resource}: ask for those of {near}")
         return replace(self, app=app or marketplace.default(), location_id=tenant.id)
 
     def by_email(self, email: str) -> Self:

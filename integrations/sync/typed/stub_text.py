@@ -27,13 +27,15 @@ _TAIL = """\
 
 records: Synced
 """
+_COPY = "  # another object's, as old as this copy of it"
 Fields = dict[str, str]  # kinds by name
 
 
 def text() -> str:
     """The whole file."""
     described = {resource.name: _named(resource) for resource in ALL if resource.name.isidentifier()}
-    classes = "".join(f"\n{_class(name, fields)}" for name, fields in described.items() if fields)
+    copies = {resource.name: resource.copies for resource in ALL}
+    classes = "".join(f"\n{_class(name, fields, copies[name])}" for name, fields in described.items() if fields)
     lines = "".join(f"    {name}: RecordSelection[{_title(name, fields)}]\n" for name, fields in described.items())
     return f"{_HEAD}{classes}\nclass Synced:\n{lines}{_TAIL}"
 
@@ -42,8 +44,8 @@ def _named(resource: Resource) -> Fields:
     return {name: kind for name, kind in described_fields.of(resource).items() if described_fields.is_name(name)}
 
 
-def _class(resource: str, fields: Fields) -> str:
-    lines = "".join(f"    {name}: {_annotation(kind)}\n" for name, kind in fields.items())
+def _class(resource: str, fields: Fields, copies: frozenset[str]) -> str:
+    lines = "".join(f"    {name}: {_annotation(kind)}{_COPY * (name in copies)}\n" for name, kind in fields.items())
     return f"class {_title(resource, fields)}(TypedDict, total=False):\n{lines}"
 
 

@@ -206,16 +206,16 @@ class BusinessesFields(TypedDict, total=False):
 class ConversationsFields(TypedDict, total=False):
     assignedTo: str | None
     contactId: str | None
-    contactName: str | None
+    contactName: str | None  # another object's, as old as this copy of it
     deleted: bool | None
-    email: str | None
-    fullName: str | None
+    email: str | None  # another object's, as old as this copy of it
+    fullName: str | None  # another object's, as old as this copy of it
     id: str | None
     inbox: bool | None
     lastMessageBody: str | None
     lastMessageType: str | None
     locationId: str | None
-    phone: str | None
+    phone: str | None  # another object's, as old as this copy of it
     starred: bool | None
     type: Any
     unreadCount: float | None
@@ -698,9 +698,9 @@ class OrdersFields(TypedDict, total=False):
     amount: float | None
     amountSummary: dict[str, Any] | None
     automaticTaxesCalculated: bool | None
-    contactEmail: str | None
+    contactEmail: str | None  # another object's, as old as this copy of it
     contactId: str | None
-    contactName: str | None
+    contactName: str | None  # another object's, as old as this copy of it
     contactSnapshot: dict[str, Any] | None
     coupon: dict[str, Any] | None
     couponCode: str | None
@@ -747,9 +747,9 @@ class TransactionsFields(TypedDict, total=False):
     amountRefunded: float | None
     chargeId: str | None
     chargeSnapshot: dict[str, Any] | None
-    contactEmail: str | None
+    contactEmail: str | None  # another object's, as old as this copy of it
     contactId: str | None
-    contactName: str | None
+    contactName: str | None  # another object's, as old as this copy of it
     contactSnapshot: dict[str, Any] | None
     createdAt: str | None
     createdBy: str | None
@@ -790,9 +790,9 @@ class SubscriptionsFields(TypedDict, total=False):
     autoPayment: dict[str, Any] | None
     canceledAt: str | None
     canceledBy: str | None
-    contactEmail: str | None
+    contactEmail: str | None  # another object's, as old as this copy of it
     contactId: str | None
-    contactName: str | None
+    contactName: str | None  # another object's, as old as this copy of it
     contactSnapshot: dict[str, Any] | None
     coupon: dict[str, Any] | None
     createdAt: str | None
@@ -1367,6 +1367,167 @@ class DocumentTemplatesFields(TypedDict, total=False):
     updatedBy: str | None
     version: float | None
 
+class CompaniesFields(TypedDict, total=False):
+    address: str | None
+    affiliatePolicyAcceptedBy: str | None
+    affiliatePolicyAcceptedDate: str | None
+    affiliatePolicyVersion: str | None
+    autoSuspendEnabled: bool | None
+    businessAffinityGroup: str | None
+    businessCategory: str | None
+    businessNiche: str | None
+    cancelEnabledForClients: bool | None
+    city: str | None
+    country: str | None
+    currency: str | None
+    customerType: str | None
+    disableEmailService: bool | None
+    domain: str | None
+    email: str | None
+    enableDepreciatedFeatures: bool | None
+    enableNewSubAccountDefaultData: bool | None
+    id: str | None
+    isEnterpriseAccount: bool | None
+    isReselling: bool | None
+    isSandboxAccount: bool | None
+    locationCount: float | None
+    logoUrl: str | None
+    name: str | None
+    onboardingInfo: dict[str, Any] | None
+    phone: str | None
+    plan: float | None
+    postalCode: str | None
+    premiumUpgraded: bool | None
+    privacyPolicy: str | None
+    privacyPolicyAcceptedBy: str | None
+    privacyPolicyAcceptedDate: str | None
+    privacyPolicyVersion: str | None
+    referralId: str | None
+    relationshipNumber: str | None
+    saasSettings: dict[str, Any] | None
+    spareDomain: str | None
+    state: str | None
+    status: str | None
+    stripeConnectId: str | None
+    subdomain: str | None
+    termsConditions: str | None
+    termsOfServiceAcceptedBy: str | None
+    termsOfServiceAcceptedDate: str | None
+    termsOfServiceVersion: str | None
+    timezone: str | None
+    twilioFreeCredits: float | None
+    twilioTrialMode: bool | None
+    upgradeEnabledForClients: bool | None
+    website: str | None
+
+class CompanyLocationsFields(TypedDict, total=False):
+    address: str | None
+    business: dict[str, Any] | None
+    city: str | None
+    companyId: str | None
+    country: str | None
+    domain: str | None
+    email: str | None
+    firstName: str | None
+    id: str | None
+    lastName: str | None
+    logoUrl: str | None
+    name: str | None
+    phone: str | None
+    postalCode: str | None
+    reseller: dict[str, Any] | None
+    settings: dict[str, Any] | None
+    social: dict[str, Any] | None
+    state: str | None
+    timezone: str | None
+    website: str | None
+
+class CompanyUsersFields(TypedDict, total=False):
+    deleted: bool | None
+    email: str | None
+    extension: str | None
+    firstName: str | None
+    id: str | None
+    lastName: str | None
+    lcPhone: dict[str, Any] | None
+    name: str | None
+    permissions: dict[str, Any] | None
+    phone: str | None
+    platformLanguage: str | None
+    roles: dict[str, Any] | None
+    scopes: Any
+
+class CustomMenusFields(TypedDict, total=False):
+    allowCamera: bool | None
+    allowMicrophone: bool | None
+    icon: dict[str, Any] | None
+    id: str | None
+    locations: list[str] | None
+    openMode: str | None
+    order: float | None
+    showOnCompany: bool | None
+    showOnLocation: bool | None
+    showToAllLocations: bool | None
+    title: str | None
+    url: str | None
+    userRole: str | None
+
+class SnapshotsFields(TypedDict, total=False):
+    id: str | None
+    name: str | None
+    type: str | None
+
+class SnapshotPushesFields(TypedDict, total=False):
+    dateAdded: str | None
+    id: str | None
+    locationId: str | None
+    status: str | None
+
+class SaasPlansFields(TypedDict, total=False):
+    addOns: list[str] | None
+    categoryId: str | None
+    companyId: str | None
+    contactLimit: float | None
+    createdAt: str | None
+    description: str | None
+    isSaaSV2: bool | None
+    planId: str | None
+    planLevel: float | None
+    prices: list[dict[str, Any]] | None
+    productId: str | None
+    providerLocationId: str | None
+    saasProducts: list[str] | None
+    setupFee: float | None
+    snapshotId: str | None
+    title: str | None
+    trialPeriod: float | None
+    updatedAt: str | None
+    userLimit: float | None
+
+class SaasLocationsFields(TypedDict, total=False):
+    companyId: str | None
+    customerId: str | None
+    email: str | None
+    isSaaSV2: bool | None
+    locationId: str | None
+    name: str | None
+    providerLocationId: str | None
+    saasMode: str | None
+    subscriptionId: str | None
+    subscriptionInfo: dict[str, Any] | None
+
+class SaasSubscriptionsFields(TypedDict, total=False):
+    companyId: str | None
+    customerId: str | None
+    isSaaSV2: bool | None
+    locationId: str | None
+    priceId: str | None
+    productId: str | None
+    saasMode: str | None
+    saasPlanId: str | None
+    subscriptionId: str | None
+    subscriptionStatus: str | None
+
 class Synced:
     contacts: RecordSelection[ContactsFields]
     opportunities: RecordSelection[OpportunitiesFields]
@@ -1457,6 +1618,15 @@ class Synced:
     text_templates: RecordSelection[TextTemplatesFields]
     documents: RecordSelection[DocumentsFields]
     document_templates: RecordSelection[DocumentTemplatesFields]
+    companies: RecordSelection[CompaniesFields]
+    company_locations: RecordSelection[CompanyLocationsFields]
+    company_users: RecordSelection[CompanyUsersFields]
+    custom_menus: RecordSelection[CustomMenusFields]
+    snapshots: RecordSelection[SnapshotsFields]
+    snapshot_pushes: RecordSelection[SnapshotPushesFields]
+    saas_plans: RecordSelection[SaasPlansFields]
+    saas_locations: RecordSelection[SaasLocationsFields]
+    saas_subscriptions: RecordSelection[SaasSubscriptionsFields]
     def __call__(self, app: App, location_id: str, resource: str) -> QuerySet[Record]: ...
     def __getattr__(self, name: str) -> RecordSelection[Any]: ...
 

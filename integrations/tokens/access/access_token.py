@@ -52,7 +52,7 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
         suspended = row.state == Credential.State.SUSPENDED
         access = AccessToken(
             token=seals.access_token(row),
-            address=api_endpoint.of(key, row.kind).url,
+            address=api_endpoint.url_of(key),
             credential_id=row.pk,
             generation=row.generation,
             scopes=row.scope_set,
@@ -76,7 +76,7 @@ def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> AccessTok
 
 def _fits(known: AccessToken, key: CredentialKey, refused: int | None) -> bool:
     """Whether a cached token may be used: apps are equal by primary key, whatever address their row has."""
-    return known.generation != refused and known.address == api_endpoint.of(key, known.kind).url
+    return known.generation != refused and known.address == api_endpoint.url_of(key)
 
 
 def _read_or_raise(key: CredentialKey, lane: Lane) -> Credential:

@@ -45,6 +45,9 @@ class ApiEndpoint:
 def of(key: CredentialKey, kind: str) -> ApiEndpoint:
     """The endpoint for the credential of this kind with this key."""
     quota_app = abilities(kind).quota or key.app.client_id
-    if key.api == Credential.Api.ONE:
-        return ApiEndpoint(settings.HIGHLEVEL_API_1_URL, quota_app, _DOCUMENTED)
-    return ApiEndpoint(key.app.api_url, quota_app)
+    return ApiEndpoint(url_of(key), quota_app, _DOCUMENTED if key.api == Credential.Api.ONE else None)
+
+
+def url_of(key: CredentialKey) -> str:
+    """The base URL alone: it is the same for all kinds of credential of one API."""
+    return settings.HIGHLEVEL_API_1_URL if key.api == Credential.Api.ONE else key.app.api_url

@@ -52,6 +52,6 @@ def _call_at_fault(refusal: Unexplained401) -> RequestRejected:
         "HighLevel answers 401 to this call and accepts the same token for others: check its method and path, and what "
         "this token may do",
         vendor=refusal.vendor,
-        operation=refusal.context.get("operation"),
-        reason=refusal.context.get("reason"),
+        operation=refusal.operation,
+        reason=refusal.reason,
     )

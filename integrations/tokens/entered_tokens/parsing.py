@@ -28,27 +28,26 @@ _REGENERATE = (
     "in HighLevel, Settings > Business Info > API Key (an agency's: Settings > API Keys), press the regenerate arrows "
     "and type CONFIRM"
 )
+_PRIVATE_FROM = "copy it from HighLevel, Settings > Private Integrations, when it is made: it is shown once"
 _UNDEFINED = ("undefined", "null", "none", "nan")
 
 
 def parse(text: str, *, kind: str, tenant: Tenant) -> Secret:
     """The token in `text`. Raises BadRequest, which says what was pasted instead and where to find the token."""
     token = text.strip().strip("\"'").removeprefix("Bearer ").strip()
-    _refuse_accidents(token)
+    _refuse_accidents(token, is_private=kind == Credential.Kind.PRIVATE)
     if kind == Credential.Kind.PRIVATE:
         return _private(token)
     return _key(token, tenant)
 
 
-def _refuse_accidents(token: str) -> None:
+def _refuse_accidents(token: str, *, is_private: bool) -> None:
     if not token:
-        raise BadRequest(
-            f"nothing was pasted: copy the key with its clipboard icon; if it is blank there, {_REGENERATE}"
-        )
+        key = f"copy the key with its clipboard icon; if it is blank there, {_REGENERATE}"
+        raise BadRequest(f"nothing was pasted: {_PRIVATE_FROM if is_private else key}")
     if token.lower() in _UNDEFINED:
-        raise BadRequest(
-            f"{token!r} means that this account has no key yet: {_REGENERATE}. It can take five hours to appear"
-        )
+        key = f"means that this account has no key yet: {_REGENERATE}. It can take five hours to appear"
+        raise BadRequest(f"{token!r} {f'is no token: {_PRIVATE_FROM}' if is_private else key}")
     if len(token) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
         raise BadRequest(
             "this is no token: it contains spaces, line breaks or characters outside ASCII; copy it once more"
@@ -60,7 +59,7 @@ def _private(token: str) -> Secret:
         return Secret(token)
     if _JWT.fullmatch(token):
         raise BadRequest("this is an API key or an access token; a private integration token begins with pit-")
-    raise BadRequest("a private integration token begins with pit-: copy it from Settings > Private Integrations")
+    raise BadRequest(f"a private integration token begins with pit-: {_PRIVATE_FROM}")
 
 
 def _key(token: str, tenant: Tenant) -> Secret:
@@ -95,6 +94,6 @@ def _claims(token: str) -> dict[str, Any] | None:
     middle = token.split(".")[1]
     try:
         found = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

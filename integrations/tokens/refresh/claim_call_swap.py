@@ -176,7 +176,8 @@ def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
     try:
         return _mint(row, lane=lane)
     except (RequestRejected, ScopeMissing) as refused:
-        error = MintRefused(f"{dead}; its company may mint none: {refused}", vendor=refused.vendor)
+        words = f"{dead}; its company may mint none: {refused}"
+        error = MintRefused(words, vendor=refused.vendor, operation=refused.operation, reason=refused.reason)
         error.annotate(**refused.context)
         raise error from refused
 

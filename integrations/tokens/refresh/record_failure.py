@@ -53,9 +53,7 @@ def _write(row: Credential, error: IntegrationError, found: FailureOutcome, now:
     if isinstance(error, NoPermit) and row.access_sealed is None and row.refresh_due_at is None:
         # A first token: its caller waits for the permit. A second attempt from here would take a permit for nothing.
         values["refresh_due_at"] = None
-    if found.state is not None:
-        values |= {"state": found.state, "reason": str(error)[:300]}
-    return Credential.objects.leased_to(row).update(**values) == 1
+    return Credential.objects.leased_to(row).refresh_failed(values, state=found.state, reason=str(error)) == 1
 
 
 def _outcome(row: Credential, error: IntegrationError, now: datetime) -> FailureOutcome:
@@ -97,7 +95,9 @@ def _alert(row: Credential, error: IntegrationError, found: FailureOutcome, now:
     elif found.state == Credential.State.NEEDS_RECONNECT:
         needs_reconnect(row, error, now=now)
     elif found.alert is not Alert.NONE and _is_first_of_kind(row, error, found):
-        detail = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
+        vendor = error.vendor
+        detail = {"status": vendor.status, "reason": error.reason or None, "vendor_message": vendor.message}
+        detail["trace_id"] = vendor.trace_id
         _record("token.refresh_refused", row, error, **detail)
 
 

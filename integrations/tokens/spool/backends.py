@@ -1,12 +1,16 @@
 """Storage backends of the spool: a directory of this machine, and a Redis hash. Both may have the same entry.
 
 An entry is a name and a text. An entry that cannot be committed is set aside in its backend until a retry.
+
+Who writes to Redis chooses names, and every name is used in every backend. So the disk takes those of our form only:
+any other is no entry there, and names no file of anybody.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +25,7 @@ from integrations.core.errors import StoreUnavailable
 from integrations.quota import sealed_hash
 
 _ASIDE, _PART = ".aside", ".part"
+_NAME = re.compile(r"[a-z]+-[A-Za-z0-9_-]{1,100}", re.ASCII)
 _ABANDONED = timedelta(minutes=5)  # writing takes milliseconds: a writer that began this long ago was killed
 
 
@@ -129,7 +134,8 @@ class Disk:
 
     def remove(self, name: str, *, aside: bool = False) -> None:
         """Delete the file."""
-        _path(name, aside=aside).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            _path(name, aside=aside).unlink()
 
     def _files(self, suffix: str) -> list[Path]:
         """The files with this suffix. `glob` would take an unreadable directory for an empty one."""
@@ -187,6 +193,9 @@ def _directory() -> Path:
 
 
 def _path(name: str, *, aside: bool) -> Path:
+    """The file of an entry. Raises FileNotFoundError for what cannot be the name of one."""
+    if not _NAME.fullmatch(name):
+        raise FileNotFoundError("this is no name of an entry")
     return _directory() / (f"{name}{_ASIDE}" if aside else name)
 
 
@@ -204,7 +213,7 @@ def _write(path: Path, text: bytes) -> None:
 def _is_whole(text: bytes) -> bool:
     try:
         return "grant" in json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return False
 
 

@@ -80,6 +80,6 @@ def _of(backend: SpoolBackend) -> Iterator[SpoolEntry]:
 def _entry(name: str, standing: str, text: bytes) -> SpoolEntry:
     try:
         entry = spool.read(name, text)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return SpoolEntry(name, standing, None, {})
     return SpoolEntry(name, standing, entry.at, entry.facts)

@@ -12,7 +12,7 @@ bound into the seal (`bound`): an entry under another name, with another time or
 owner's part of the binding is stored beside it for the vault, which re-seals entries under the newest key
 (`spool.vault_adapter`). The commit derives that part again.
 
-A name is used once: the commit records it, in its own transaction. So an entry that somebody puts back changes nothing.
+A name is used once: the commit records it, in its own transaction. So an entry that is put back changes nothing.
 An entry from the future (by more than `AHEAD`) is set aside like a damaged one.
 
 Earlier releases bound the owner's part only and wrote no version. Their entries are version 1 and still open.
@@ -213,11 +213,30 @@ def _commit_once(entry: SpooledGrant, commit: Commit) -> None:
 
 
 def read(name: str, text: bytes) -> SpooledGrant:
-    """Parse an entry. Raises ValueError, KeyError or TypeError when it is damaged."""
-    raw = json.loads(text)
+    """Parse an entry. Raises ValueError when it is damaged."""
+    raw = fields(text)
     kind = name.partition("-")[0]
-    at, sealed = datetime.fromisoformat(raw["at"]), base64.b64decode(raw["grant"])
-    return SpooledGrant(name, kind, at, raw["facts"], sealed, raw.get("version", 1))
+    try:
+        at, sealed, facts = datetime.fromisoformat(raw["at"]), base64.b64decode(raw["grant"]), dict(raw["facts"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the entry is damaged: {type(error).__name__}") from None
+    if at.tzinfo is None:
+        raise ValueError("the entry is damaged: a time without a zone")
+    return SpooledGrant(name, kind, at, facts, sealed, raw.get("version", 1))
+
+
+def fields(text: bytes) -> dict[str, Any]:
+    """The fields of an entry as they are stored. Raises ValueError for a text that is no JSON object.
+
+    Who can write to Redis chooses the text, so it must not raise anything else: it would end the look at all others.
+    """
+    try:
+        raw = json.loads(text)
+    except RecursionError:
+        raise ValueError("the entry is nested too deeply") from None
+    if not isinstance(raw, dict):
+        raise ValueError("the entry is no JSON object")  # noqa: TRY004 - one kind of error for all damage
+    return raw
 
 
 def _waiting(kind: str) -> dict[str, list[bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 
 from integrations.core.errors import StoreUnavailable
@@ -40,7 +39,7 @@ def remove(tenants: Collection[Tenant]) -> int:
 def _owner(text: bytes) -> tuple[str, str] | None:
     """User type and id of the tenant that the entry is bound to; None when the entry is damaged."""
     try:
-        _, _, user_type, resource_id, *_ = json.loads(text)["bound"]["owner"]
+        _, _, user_type, resource_id, *_ = spool.fields(text)["bound"]["owner"]
     except (ValueError, KeyError, TypeError):
         return None
     return str(user_type), str(resource_id)

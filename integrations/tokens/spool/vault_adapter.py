@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from integrations.core import audit
 from integrations.core.errors import StoreUnavailable
+from integrations.core.texts import storable
 from integrations.tokens.spool import spool
 from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
 from integrations.vault import external_values, forget
@@ -52,7 +53,8 @@ class Spool:
         """Remove the entries that only this key opens. Raises StoreUnavailable."""
         lost = [(backend, aside, value) for backend, aside, value in _copies() if value.key_id == key_id]
         for name, owner in sorted({(value.name, value.owner) for _, _, value in lost}):
-            audit.record("spool.key_lost", actor=actor, subject=owner, entry=name, key_id=key_id)
+            named = {"subject": storable(owner)[:200], "entry": storable(name)}
+            audit.record("spool.key_lost", actor=actor, key_id=key_id, **named)
         for backend, aside, value in lost:
             with _answering(backend):
                 backend.remove(value.name, aside=aside)
@@ -82,15 +84,16 @@ def _stores() -> Iterator[tuple[SpoolBackend, bool]]:
 
 def _parsed(name: str, text: bytes) -> SealedValue:
     try:
-        entry, stored = spool.read(name, text), json.loads(text)["bound"]
+        entry, stored = spool.read(name, text), spool.fields(text)["bound"]
         binding = Binding(tuple(map(str, stored["owner"])), str(stored["field"]), int(stored["generation"]))
+        binding.encode()  # who writes to Redis chooses texts that no encoding takes
         return SealedValue(name, entry.sealed, spool.bound(binding, entry), ":".join(binding.owner))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return SealedValue(name, b"", None, "unreadable")
 
 
 def _with(text: bytes, blob: bytes) -> bytes:
-    return json.dumps(json.loads(text) | {"grant": base64.b64encode(blob).decode()}).encode()
+    return json.dumps(spool.fields(text) | {"grant": base64.b64encode(blob).decode()}).encode()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`manage.py alerts`: list what operators are told of, send a test, mute one alert."""
+"""`manage.py alerts`: list the alerts of operators, send a test, mute one alert."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Command(PrintableCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         shown = actions.add_parser("list", help="alerts that last, told or not")
         tested = actions.add_parser("test", help="send a test message to every channel")
-        muted = actions.add_parser("mute", help="tell nobody of an alert for some hours")
+        muted = actions.add_parser("mute", help="send no alert of it for some hours")
         muted.add_argument("number", type=int, help="as `list` shows it")
         muted.add_argument("--hours", type=int, default=24, help="24 unless given; 0 ends it")
         for action in (shown, tested, muted):

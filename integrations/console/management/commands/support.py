@@ -1,6 +1,7 @@
 """Management command `support [TRACE_ID]`: where HighLevel helps with what, and the report of one refused call.
 
-With a trace id it finds what was refused here: an API call, a sync or job run, or a credential.
+With a trace id it finds what was refused here: an API call, a sync or job run, a credential, an outbox entry, a row of
+a bulk upsert, or the call of a webhook's handler.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ from integrations.highlevel.support import plan_access
 from integrations.highlevel.support.channels import CHANNELS
 from integrations.jobs import queries as jobs
 from integrations.jobs.models import Run as JobRun
+from integrations.outbox import queries as outbox
+from integrations.outbox.models import Entry
 from integrations.sync import queries as sync
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
+from integrations.upserts import queries as upserts
+from integrations.upserts.models import UpsertRow
+from integrations.webhooks import queries as webhooks
 
 
 class Command(PrintableCommand):
@@ -36,7 +42,7 @@ class Command(PrintableCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Define the options."""
-        parser.add_argument("trace_id", nargs="?", help="of a call, run or credential that HighLevel refused")
+        parser.add_argument("trace_id", nargs="?", help="of what HighLevel refused")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -67,3 +73,9 @@ def _refused(trace_id: str) -> Iterator[RefusedCall]:
         yield sync.refused_call(sync_run)
     for row in Credential.objects.filter(last_trace_id=trace_id).select_related("app").order_by("-pk")[:1]:
         yield refused_call.of_credential(row)
+    for entry in Entry.objects.filter(trace_id=trace_id).select_related("outbox__app").order_by("-pk")[:1]:
+        yield outbox.refused_call(entry)
+    for one in UpsertRow.objects.filter(trace_id=trace_id).select_related("upsert__app").order_by("-pk")[:1]:
+        yield upserts.refused_call(one)
+    for attempt in webhooks.refusals().filter(trace_id=trace_id).order_by("-pk")[:1]:
+        yield webhooks.refused_call(attempt)

@@ -49,9 +49,9 @@ class CreateAppointmentNoteBody(TypedDict, total=False):
 
 class CreateBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
-    """id of the assigned user"""
+    """id of the assigned user, not together with calendarId"""
     calendarId: str
-    """id of the calendar"""
+    """id of the calendar, not together with assignedUserId"""
     endTime: Required[str]
     """date and time, ISO 8601"""
     locationId: str
@@ -220,9 +220,9 @@ class EditAppointmentBody(TypedDict, total=False):
 
 class EditBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
-    """id of the assigned user"""
+    """id of the assigned user, not together with calendarId"""
     calendarId: str
-    """id of the calendar"""
+    """id of the calendar, not together with assignedUserId"""
     endTime: str
     """date and time, ISO 8601"""
     locationId: str

@@ -147,6 +147,7 @@ class SendANewMessageBody(TypedDict, total=False):
     replyMessageId: str
     """id of the reply message"""
     scheduledTimestamp: float
+    """seconds since 1970"""
     status: str
     """one of delivered, failed, pending, read"""
     subType: dict[str, Any]

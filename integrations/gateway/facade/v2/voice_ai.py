@@ -40,13 +40,13 @@ class CreateAgentBody(TypedDict, total=False):
     locationId: str
     """id of the location"""
     maxCallDuration: float
-    """at least 180, at most 900"""
+    """seconds, at least 180, at most 900"""
     numberPoolId: str
     """id of the number pool"""
     patienceLevel: str
     """one of low, medium, high"""
     reminderAfterIdleTimeSeconds: float
-    """at least 1, at most 20"""
+    """seconds, at least 1, at most 20"""
     sendPostCallNotificationTo: dict[str, Any]
     """object with admins, allUsers, contactAssignedUser, specificUsers, customEmails"""
     sendUserIdleReminders: bool
@@ -75,13 +75,13 @@ class PatchAgentBody(TypedDict, total=False):
     language: str
     """one of en-US, pt-BR, es, fr, de, it, nl-NL, multi"""
     maxCallDuration: float
-    """at least 180, at most 900"""
+    """seconds, at least 180, at most 900"""
     numberPoolId: str
     """id of the number pool"""
     patienceLevel: str
     """one of low, medium, high"""
     reminderAfterIdleTimeSeconds: float
-    """at least 1, at most 20"""
+    """seconds, at least 1, at most 20"""
     sendPostCallNotificationTo: dict[str, Any]
     """object with admins, allUsers, contactAssignedUser, specificUsers, customEmails"""
     sendUserIdleReminders: bool

@@ -44,10 +44,11 @@ class CreateAgentBody(TypedDict, total=False):
     sleepOnManualMessage: bool
     sleepOnWorkflowMessage: bool
     sleepTime: float
+    """minutes, seconds or hours"""
     sleepTimeUnit: str
     """one of hours, minutes, seconds"""
     waitTime: float
-    """2 unless given"""
+    """minutes or seconds, 2 unless given"""
     waitTimeUnit: str
     """one of minutes, seconds, 'seconds' unless given"""
 
@@ -83,9 +84,11 @@ class UpdateAgentBody(TypedDict, total=False):
     sleepOnManualMessage: bool
     sleepOnWorkflowMessage: bool
     sleepTime: float
+    """minutes, seconds or hours"""
     sleepTimeUnit: str
     """one of hours, minutes, seconds"""
     waitTime: float
+    """minutes or seconds"""
     waitTimeUnit: str
     """one of minutes, seconds"""
 

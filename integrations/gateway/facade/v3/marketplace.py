@@ -45,6 +45,7 @@ class MigrateConnectionBody(TypedDict, total=False):
     expiryAt: float
     """milliseconds since 1970"""
     expiryIn: float
+    """milliseconds"""
     isDefault: bool
     locationId: str
     """id of the location"""

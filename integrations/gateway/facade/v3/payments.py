@@ -199,6 +199,8 @@ class Payments(Group):
     def custom_provider_marketplace_app_update_capabilities(self, *, body: CustomProviderMarketplaceAppUpdateCapabilitiesBody | Json | None = None) -> Result:
         """PUT /payments/custom-provider/capabilities, token of location. Scopes: payments/custom-provider.write.
 
+        One of: companyId, locationId.
+
         Documented as required: supportsSubscriptionSchedules.
         """
         return self._api.call("payments.custom-provider-marketplace-app-update-capabilities", {}, body)

@@ -18,7 +18,9 @@ from integrations.core.errors import IntegrationError
 from integrations.core.tenant import UserType
 from integrations.installs.entered import advice, arguments, connection
 from integrations.installs.entered.connection import Connection
+from integrations.tenants import agency_plan
 from integrations.tenants.credential_kinds import CredentialKind
+from integrations.tokens.models import CredentialKey
 
 KINDS = {"private": CredentialKind.PRIVATE, "api1": CredentialKind.KEY}
 LONGEST_INPUT = 10_000  # characters; more is not a token
@@ -42,18 +44,19 @@ class Command(PrintableCommand):
     def handle(self, *_: Any, **given: Any) -> None:
         """Read the token, connect, print the result. Exits with an error that says what to do."""
         try:
-            made = connection.connect(
-                arguments.key(given), self._token(), kind=KINDS[given["kind"]], actor="command line"
-            )
+            key = arguments.key(given)
+            made = connection.connect(key, self._token(key), kind=KINDS[given["kind"]], actor="command line")
         except IntegrationError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps(_as_json(made), indent=2) if given["json"] else _line(made))
 
-    def _token(self) -> str:
-        """The token from standard input. A person is told first what can be entered, and then asked."""
+    def _token(self, key: CredentialKey) -> str:
+        """The token from standard input. A person reads first what can be entered, and the account's plan."""
         if not sys.stdin.isatty():
             return sys.stdin.read(LONGEST_INPUT)
-        self.stderr.write(advice.as_text())
+        self.stderr.write(
+            f"{advice.as_text()}\n\nThe plan of this account's agency. {agency_plan.words(key.app, key.tenant)}"
+        )
         return getpass.getpass("Token or key (not shown): ")
 
 

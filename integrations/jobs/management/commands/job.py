@@ -198,7 +198,7 @@ def _missing(alive: list[list[str]] | None, job: Job) -> str | None:
     if alive is None:
         return "the broker does not answer; the runs start when it and a worker are back"
     if not alive:
-        return "no worker is running; the runs start when one does: celery -A hlapp worker -P threads"
+        return "no worker is running; the runs start when one does: manage.py serve worker-urgent worker"
     if not any(job.name in known for known in alive):
         return f"no running worker has loaded {job.name}; restart the workers, then the runs start"
     return None
@@ -225,6 +225,8 @@ def _line(job: Job, count: int, state: JobState | None) -> str:
     when += [job.times.text] if job.times else []
     when += [f"on {event_type}" for event_type in job.events]
     tenants = f"{count} tenant{'' if count == 1 else 's'}"
+    if job.every is None and job.times is None and job.events:
+        tenants += " had one"  # a schedule begins with its first event
     paused = f"\n    PAUSED: {state.reason}" if state and state.paused_at else ""
     return f"{job.name:40} {', '.join(when) or 'on demand'}; {tenants}; {job.lane.value}\n    {job.title}{paused}"
 

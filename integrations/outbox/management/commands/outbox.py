@@ -1,4 +1,4 @@
-"""`manage.py outbox list|entries|decide|send|put-again|discard|pause|resume`: outboxes for operators on a terminal."""
+"""`manage.py outbox list|entries|decide|send|put-again|replay|discard|pause|resume`: outboxes, on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
-from integrations.outbox import entry_states, queries, runs
+from integrations.outbox import entry_states, outbox_pauses, queries, replays
 from integrations.outbox.models import Entry, TenantOutbox
 
 ACTOR = "manage.py outbox"
@@ -40,6 +40,7 @@ class Command(PrintableCommand):
         for verb, words in (
             ("send", "send a rejected entry or a conflict, over the values that the record has now"),
             ("put-again", "send an entry whose record has changed, if the record still has what was found"),
+            ("replay", "make the call of an entry that is done again, as another entry"),
             ("discard", "never send an entry"),
         ):
             verbs.add_parser(verb, parents=[common], help=words).add_argument("id", type=int)
@@ -57,7 +58,10 @@ class Command(PrintableCommand):
     def _list(self, options: dict[str, Any]) -> None:
         boxes = list(TenantOutbox.objects.order_by("tenant_id")[:_MOST])
         counted = queries.counts([box.pk for box in boxes])
-        rows = [{"tenant": box.tenant_id, "paused": not box.enabled, **counted.get(box.pk, {})} for box in boxes]
+        rows = [
+            {"tenant": box.tenant_id, "paused": not outbox_pauses.sends(box), **counted.get(box.pk, {})}
+            for box in boxes
+        ]
         self._print(options, rows, "there is no outbox yet: integrations/outbox/outbox.py says how to put into one")
 
     def _entries(self, options: dict[str, Any]) -> None:
@@ -76,14 +80,19 @@ class Command(PrintableCommand):
     def _put_again(self, options: dict[str, Any]) -> None:
         self._changed(options, entry_states.put_again(options["id"], by=ACTOR))
 
+    def _replay(self, options: dict[str, Any]) -> None:
+        self._changed(options, replays.replay(options["id"], by=ACTOR))
+
     def _discard(self, options: dict[str, Any]) -> None:
         self._changed(options, entry_states.discard(options["id"], by=ACTOR))
 
     def _pause(self, options: dict[str, Any]) -> None:
-        self._switched(options, runs.pause(TenantOutbox.objects.filter(tenant_id=options["tenant"]), by=ACTOR))
+        self._switched(options, outbox_pauses.pause(TenantOutbox.objects.filter(tenant_id=options["tenant"]), by=ACTOR))
 
     def _resume(self, options: dict[str, Any]) -> None:
-        self._switched(options, runs.resume(TenantOutbox.objects.filter(tenant_id=options["tenant"]), by=ACTOR))
+        self._switched(
+            options, outbox_pauses.resume(TenantOutbox.objects.filter(tenant_id=options["tenant"]), by=ACTOR)
+        )
 
     def _switched(self, options: dict[str, Any], ids: list[int]) -> None:
         if not ids:

@@ -37,7 +37,9 @@ class Command(PrintableCommand):
         """Run the action."""
         now, action = clock.now(), options["action"]
         if action == "list":
-            found = queries.in_state(options["state"], now).select_related("assignee").order_by("-last_seen", "-pk")
+            found = (
+                queries.in_state(options["state"], now).select_related("assignee", "app").order_by("-last_seen", "-pk")
+            )
             if options["tenant"]:
                 found = found.filter(affected__tenant_id=options["tenant"])
             self._print(found[:_MOST], options)

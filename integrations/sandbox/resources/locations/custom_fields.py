@@ -30,12 +30,12 @@ def list_fields(call: ApiCall) -> Reply:
     location = own(call, call.path["locationId"])
     model = query(call, {"model": ("contact", "opportunity", "all")}).get("model", "contact")
     fields = [field for field in location.custom_fields.values() if model in (field.model, "all")]
-    return Reply({"customFields": [_view(field) for field in fields]})
+    return Reply({"customFields": [view(field) for field in fields]})
 
 
 def get(call: ApiCall) -> Reply:
     """Return one custom field."""
-    return Reply({"customField": _view(_find(call)[1])})
+    return Reply({"customField": view(_find(call)[1])})
 
 
 def create(call: ApiCall) -> Reply:
@@ -58,7 +58,7 @@ def create(call: ApiCall) -> Reply:
         options=tuple(given.get("options", ())),
     )
     location.custom_fields[field.id] = field
-    return Reply({"customField": _view(field)}, 201)
+    return Reply({"customField": view(field)}, 201)
 
 
 def update(call: ApiCall) -> Reply:
@@ -67,7 +67,7 @@ def update(call: ApiCall) -> Reply:
     given = body(call, UPDATE_RULES, required=("name",))
     changes = {name: given[name] for name in ("name", "placeholder", "position") if name in given}
     field = location.custom_fields[old.id] = replace(old, **changes)
-    return Reply({"customField": _view(field)})
+    return Reply({"customField": view(field)})
 
 
 def delete(call: ApiCall) -> Reply:
@@ -92,7 +92,8 @@ def _find(call: ApiCall) -> tuple[Location, CustomField]:
     raise not_found("Custom field", wanted)
 
 
-def _view(field: CustomField) -> dict[str, Any]:
+def view(field: CustomField) -> dict[str, Any]:
+    """A custom field as answers have it."""
     return {
         "id": field.id,
         "name": field.name,

@@ -14,12 +14,12 @@ from integrations.sandbox.resources.checks import body, own
 def list_tags(call: ApiCall) -> Reply:
     """List the tags of a location."""
     location = own(call, call.path["locationId"])
-    return Reply({"tags": [_view(tag) for tag in location.tags.values()]})
+    return Reply({"tags": [view(tag) for tag in location.tags.values()]})
 
 
 def get(call: ApiCall) -> Reply:
     """Return one tag."""
-    return Reply({"tag": _view(_find(call)[1])})
+    return Reply({"tag": view(_find(call)[1])})
 
 
 def create(call: ApiCall) -> Reply:
@@ -30,7 +30,7 @@ def create(call: ApiCall) -> Reply:
     if tag is None:
         tag = Tag(call.world.ids.new(), location.id, name)
         location.tags[tag.id] = tag
-    return Reply({"tag": _view(tag)})
+    return Reply({"tag": view(tag)})
 
 
 def update(call: ApiCall) -> Reply:
@@ -39,7 +39,7 @@ def update(call: ApiCall) -> Reply:
     name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
     tag = location.tags[old.id] = replace(old, name=name)
     _retag(location, old.name, name)
-    return Reply({"tag": _view(tag)})
+    return Reply({"tag": view(tag)})
 
 
 def delete(call: ApiCall) -> Reply:
@@ -64,7 +64,8 @@ def _find(call: ApiCall) -> tuple[Location, Tag]:
     return location, tag
 
 
-def _view(tag: Tag) -> dict[str, str]:
+def view(tag: Tag) -> dict[str, str]:
+    """A tag as answers have it."""
     return {"id": tag.id, "name": tag.name, "locationId": tag.location_id}
 
 

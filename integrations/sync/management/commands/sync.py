@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, IntegrationError
-from integrations.sync import plans, queries, resource_choices, tasks, wait_for_runs
-from integrations.sync.choose import adaptive_command, choose_command, coverage, offers, wanted
+from integrations.sync import plans, queries, tasks, wait_for_runs
+from integrations.sync.choose import adaptive_command, choose_command, coverage, offers, variant_command, wanted
 from integrations.sync.choose.wanted import WantedChoice
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
@@ -31,11 +31,13 @@ ACTOR = "manage.py sync"
 class Command(PrintableCommand):
     """The command `sync`."""
 
-    help = "Sync now: all locations and resources, or those named."
+    help = "Sync now: all locations, companies and resources, or those named."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Define the options."""
-        parser.add_argument("--location", metavar="ID", help="only this location")
+        one = parser.add_mutually_exclusive_group()
+        one.add_argument("--location", metavar="ID", help="only this location")
+        one.add_argument("--company", metavar="ID", help="only this company, without its locations")
         parser.add_argument("--resource", choices=sorted(RESOURCES), help="only this resource")
         parser.add_argument("--full", action="store_true", help="read everything, not only what changed")
         parser.add_argument(
@@ -45,9 +47,9 @@ class Command(PrintableCommand):
         )
         parser.add_argument("--wait", action="store_true", help="show progress and wait for the end")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
-        verbs = parser.add_subparsers(dest="verb", metavar="resources|choose|adaptive|coverage")
+        verbs = parser.add_subparsers(dest="verb", metavar="resources|choose|variant|adaptive|coverage")
         chosen = verbs.add_parser("resources", help="which resources are synced, what each costs; choose them")
-        chosen.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
+        choose_command.add_tenant(chosen)
         chosen.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
         chosen.add_argument("--enable", metavar="NAME", action="append", default=[], help="sync it; may be repeated")
         chosen.add_argument("--disable", metavar="NAME", action="append", default=[], help="do not; what is here stays")
@@ -59,6 +61,10 @@ class Command(PrintableCommand):
         choose_command.add_arguments(choose)
         adaptive = verbs.add_parser("adaptive", help="busy locations are synced more often, quiet ones less")
         adaptive_command.add_arguments(adaptive)
+        variant = verbs.add_parser(
+            "variant", help="a further listing of a resource, with filters and an interval of its own"
+        )
+        variant_command.add_arguments(variant)
         verbs.add_parser("coverage", help="docs/sync-coverage.md: what of the vendor's listings is synced")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -66,7 +72,12 @@ class Command(PrintableCommand):
         if options["verb"] == "coverage":
             self.stdout.write(coverage.document(), ending="")
             return
-        shown = {"resources": self._resources, "choose": self._choose, "adaptive": self._adaptive}
+        shown = {
+            "resources": self._resources,
+            "choose": self._choose,
+            "variant": self._variant,
+            "adaptive": self._adaptive,
+        }
         if options["verb"] in shown:
             try:
                 self.stdout.write(shown[options["verb"]](options))
@@ -93,29 +104,33 @@ class Command(PrintableCommand):
     def _choose(self, options: dict[str, Any]) -> str:
         return choose_command.run(options, actor=ACTOR)
 
+    def _variant(self, options: dict[str, Any]) -> str:
+        return variant_command.run(options, actor=ACTOR)
+
     def _adaptive(self, options: dict[str, Any]) -> str:
         return adaptive_command.run(options, actor=ACTOR)
 
     def _resources(self, options: dict[str, Any]) -> str:
         """Choose, then show what is chosen."""
-        now, location_id = clock.now(), options["location"] or ""
+        now, tenant = clock.now(), choose_command.tenant_of(options)
         app = marketplace.find(options["app"])
-        asked = WantedChoice(on=frozenset(options["enable"]), off=frozenset(options["disable"]))
-        wanted.make(app, asked, now, actor=ACTOR, location_id=location_id)
-        if options["calls_per_day"]:
-            name, _, number = options["calls_per_day"].partition("=")
-            if not number.isdecimal():
-                raise BadRequest("--calls-per-day takes a resource, = and a number, such as notes=2000")
-            resource_choices.limit_calls(app, name, int(number), location_id=location_id)
-        found = offers.offers(app, location_id)
+        name, _, number = (options["calls_per_day"] or "").partition("=")
+        if name and not number.isdecimal():
+            raise BadRequest("--calls-per-day takes a resource, = and a number, such as notes=2000")
+        calls = {name: wanted.calls_of(number)} if name else {}
+        asked = WantedChoice(on=frozenset(options["enable"]), off=frozenset(options["disable"]), calls=calls)
+        wanted.make(app, asked, now, actor=ACTOR, tenant=tenant)
+        found = offers.offers(app, tenant)
         rows = [asdict(offer) for offer in found]
         return json.dumps(rows, indent=2, default=str) if options["json"] else choose_command.text(found)
 
 
 def _plans(options: dict[str, Any]) -> QuerySet[Plan]:
     found = Plan.objects.all()
-    if options["location"]:
-        found = found.filter(location_id=options["location"])
+    tenant = choose_command.tenant_of(options)
+    if tenant is not None:
+        names = [name for name, resource in RESOURCES.items() if resource.level is tenant.user_type]
+        found = found.filter(location_id=tenant.id, resource__in=names)
     if options["resource"]:
         found = found.filter(resource=options["resource"])
     return found
@@ -126,11 +141,11 @@ def _need_workers() -> None:
     if alive is None:
         raise CommandError("the broker does not answer; the runs start when it and a worker are back")
     if not alive:
-        raise CommandError("no worker is running; the runs start when one does: celery -A hlapp worker -P threads")
+        raise CommandError("no worker is running; the runs start when one does: manage.py serve worker-urgent worker")
 
 
 def _as_json(outcome: list[Progress]) -> str:
-    names = ("plan_id", "location_id", "resource", "run_id", "kind", "status", "seen", "total", "deleted")
+    names = ("plan_id", "location_id", "resource", "variant", "run_id", "kind", "status", "seen", "total", "deleted")
     of_error = ("error_code", "error", "trace_id", "vendor_answer")
     rows = [{name: getattr(entry, name) for name in (*names, *of_error)} for entry in outcome]
     return json.dumps(rows, indent=2)
@@ -146,4 +161,5 @@ def _as_text(outcome: list[Progress], *, waited: bool) -> str:
 def _line(entry: Progress) -> str:
     trouble = f": {entry.error}" if entry.error else ""
     counts = f"{entry.seen} seen, {entry.deleted} deleted"
-    return f"{entry.location_id} {entry.resource}: {entry.kind} {entry.status}, {counts}{trouble}"
+    variant = f" ({entry.variant})" if entry.variant else ""
+    return f"{entry.location_id} {entry.resource}{variant}: {entry.kind} {entry.status}, {counts}{trouble}"

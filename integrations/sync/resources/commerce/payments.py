@@ -5,6 +5,8 @@ from __future__ import annotations
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
 from integrations.sync.resources.listing_filters import ListingFilter
 
+_OF_CONTACT = frozenset({"contactName", "contactEmail"})
+
 ORDERS = Resource(
     name="orders",
     operation="payments.list-orders",
@@ -14,6 +16,7 @@ ORDERS = Resource(
         ListingFilter(parameter="paymentStatus", values=("paid", "unpaid", "refunded", "partially_paid")),
     ),
     single=Single("payments.get-order-by-id", "orderId"),
+    copies=_OF_CONTACT,
     creates=frozenset({"OrderCreate"}),
     updates=frozenset({"OrderStatusUpdate"}),
 )
@@ -29,6 +32,7 @@ TRANSACTIONS = Resource(
     every=SOMETIMES,
     filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-transaction-by-id", "transactionId"),
+    copies=_OF_CONTACT,
 )
 SUBSCRIPTIONS = Resource(
     name="subscriptions",
@@ -36,6 +40,7 @@ SUBSCRIPTIONS = Resource(
     every=SOMETIMES,
     filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-subscription-by-id", "subscriptionId"),
+    copies=_OF_CONTACT,
 )
 COUPONS = Resource(
     name="coupons",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Resource, Single
+from integrations.sync.resources.in_api1 import API_1
 from integrations.sync.resources.listing_filters import ListingFilter
 
 LOCATIONS = Resource(
@@ -18,6 +19,7 @@ CUSTOM_FIELDS = Resource(
     operation="locations.get-custom-fields",
     params={"model": "all"},
     whole="customFields",
+    elsewhere={"1.0": API_1["custom_fields"]},
     filters=(ListingFilter(parameter="model", values=("contact", "opportunity"), field="model"),),
     single=Single("locations.get-custom-field", "id", "customField"),
 )
@@ -25,6 +27,7 @@ CUSTOM_VALUES = Resource(
     name="custom_values",
     operation="locations.get-custom-values",
     whole="customValues",
+    elsewhere={"1.0": API_1["custom_values"]},
     single=Single("locations.get-custom-value", "id", "customValue"),
 )
 LOST_REASONS = Resource(name="lost_reasons", operation="opportunities.get-lost-reason")

@@ -2,7 +2,8 @@
 
 Conversations come in the order of their last message, oldest first: one that gets a message during the run moves to the
 end and is seen there. `startAfterDate` is the cursor of the listing, so it also asks for what came after a moment. The
-total then counts the rest or all, which the vendor does not say.
+total then counts the rest or all, which the vendor does not say. A conversation has its contact's name and addresses,
+which change without a new message.
 
 Messages come from the location's export, with the metadata of their attachments. It has a filter by date, so no
 conversation is read by itself. A message's status changes after that; a webhook or the next full run brings it. The
@@ -38,6 +39,7 @@ CONVERSATIONS = Resource(
     counts=False,
     single=Single("conversations.get-conversation", "conversationId"),
     noise=frozenset({"sort"}),
+    copies=frozenset({"contactName", "fullName", "email", "phone"}),
     filters=(
         ListingFilter(parameter="status", values=("read", "unread", "starred", "recents")),
         ListingFilter(parameter="assignedTo", field="assignedTo"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
 from integrations.sync.resources.contacts import CONTACTS
+from integrations.sync.resources.in_api1 import API_1
 from integrations.sync.resources.listing_filters import ListingFilter
 
 NOTES = Resource(
@@ -36,6 +37,7 @@ TAGS = Resource(
     name="tags",
     operation="locations.get-location-tags",
     whole="tags",
+    elsewhere={"1.0": API_1["tags"]},
     single=Single("locations.get-tag-by-id", "tagId", "tag"),
 )
 BUSINESSES = Resource(

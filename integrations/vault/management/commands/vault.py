@@ -1,5 +1,6 @@
-"""`manage.py vault status|rotate|forget|sign`: counts values by key, re-seals them, deletes those of a lost key.
-`sign` signs rows as they are.
+"""`manage.py vault status|rotate|forget`: counts values by key, re-seals them, deletes those of a lost key.
+
+`misfits` lists rows that do not fit their MAC, `discard` puts those away, `sign` signs rows as they are.
 
 `status` and `forget` also run while a missing key keeps every other process from starting.
 """
@@ -17,10 +18,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, SealBroken
-from integrations.vault import forget, rotation, screen, signed_tables, status
+from integrations.vault import forget, rotation, row_macs, screen, signed_tables, status
 from integrations.vault.interrupt import Interrupt
 
 INTERRUPTED = 130
+_OPTIONS = ("key_id", "yes", "reason", "table", "id")
 _SHOWN = 20  # broken values that are listed for a person; --json lists them all
 
 
@@ -35,14 +37,19 @@ class Command(PrintableCommand):
         helps = {
             "status": "count the sealed values of each key; exits 1 when one is missing, wrong or a value is damaged",
             "rotate": "re-seal under the newest key; may be stopped and run again, and needs no downtime",
+            "misfits": "list the rows that make workers act and that this application did not write like this",
             "sign": "sign each row that makes workers act as it is now, because you know that it is right",
+            "discard": "put rows away that `misfits` lists, because another program wrote them",
             "forget": "delete all that a lost key sealed: the tokens are minted again, or tenants must reconnect",
         }
         for name, text in helps.items():
             action = actions.add_parser(name, help=text)
             action.add_argument("--json", action="store_true", help="print the result as JSON")
-            if name == "sign":
+            if name in ("sign", "discard"):
                 action.add_argument("--reason", required=True, metavar="TEXT", help="for the audit trail")
+            if name == "discard":
+                action.add_argument("--table", required=True, metavar="NAME", help="such as webhooks.Event")
+                action.add_argument("--id", action="append", metavar="ID", help="only this row; repeatable")
             if name == "forget":
                 action.add_argument("key_id", metavar="KEY_ID", help="of a key that is not in VAULT_KEYS")
                 action.add_argument("--yes", action="store_true", help="do not ask")
@@ -50,11 +57,9 @@ class Command(PrintableCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the subcommand."""
         act: dict[str, Callable[..., None]] = {"status": self._status, "rotate": self._rotate, "forget": self._forget}
-        act["sign"] = self._sign
+        act |= {"misfits": self._misfits, "sign": self._sign, "discard": self._discard}
         try:
-            act[options["action"]](
-                as_json=options["json"], **{k: options[k] for k in ("key_id", "yes", "reason") if k in options}
-            )
+            act[options["action"]](as_json=options["json"], **{k: options[k] for k in _OPTIONS if k in options})
         except (SealBroken, BadRequest) as error:
             raise CommandError(str(error)) from None
 
@@ -94,10 +99,30 @@ class Command(PrintableCommand):
 
     def _sign(self, *, as_json: bool, reason: str) -> None:
         counts = signed_tables.vouch(actor="command line", reason=reason)
+        signed_tables.examine()
         words = [f"{label}: {count} rows signed" for label, count in counts.items()] or [
             "every row fits: none was signed"
         ]
         self.stdout.write(json.dumps(counts, indent=2) if as_json else "\n".join(words))
+
+    def _misfits(self, *, as_json: bool) -> None:
+        tables = {} if row_macs.trusted_until() else signed_tables.misfit_rows()
+        found = {label: [(row.pk, str(row)) for row in rows] for label, rows in tables.items()}
+        rows = [{"table": label, "id": pk, "what": what} for label, each in found.items() for pk, what in each]
+        words = [f"{row['table']} {row['id']}: {row['what']}" for row in rows] or ["every row fits its MAC"]
+        self.stdout.write(json.dumps(rows, indent=2) if as_json else "\n".join(words))
+
+    def _discard(self, *, as_json: bool, table: str, id: list[str] | None, reason: str) -> None:  # noqa: A002 - option
+        keys = id or [row.pk for row in signed_tables.misfits_of(table)]
+        try:
+            gone = signed_tables.discard(table, keys, actor="command line", reason=reason)
+        except ValueError as error:
+            raise CommandError(f"--id: {error}") from None
+        signed_tables.examine()
+        words = f"{table}: {len(gone)} rows discarded"
+        self.stdout.write(json.dumps({"table": table, "discarded": gone}, indent=2) if as_json else words)
+        if id is not None and len(gone) < len(set(id)):
+            raise CommandError(f"{len(set(id)) - len(gone)} rows fit their MAC, or are not there: they were left")
 
     def _confirm(self, key_id: str, sealed: dict[str, int]) -> None:
         """Ask for confirmation on standard error, so that --json prints JSON only."""

@@ -1,0 +1,28 @@
+"""The site of the operators' pages: unfold's, with a search that refuses a page of results that there is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import EmptyPage
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from unfold.sites import UnfoldAdminSite
+
+from integrations.core import texts
+from integrations.core.errors import BadRequest
+
+
+class OperatorsSite(UnfoldAdminSite):  # type: ignore[misc]
+    """The site that `admin.site` is."""
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """The results of the search. Raises BadRequest for a `page` that is no number, or beyond the results."""
+        number = request.GET.get("page", "1")
+        if texts.whole(number) is None:
+            raise BadRequest("the page of results is a number")
+        try:
+            answer: HttpResponseBase = super().search(request, extra_context)
+        except EmptyPage as error:
+            raise BadRequest(f"there is no page {number} of results") from error
+        return answer

@@ -1,0 +1,1 @@
+"""The page of variables: what this process read from its environment."""

@@ -1,0 +1,1 @@
+"""Parts of `sync.models` that import none of its tables."""

@@ -1,0 +1,1 @@
+"""Full walks: how often everything of a resource is read, and at which time."""
