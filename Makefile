@@ -73,7 +73,7 @@ sbom: $(DEV)
 # Each bench has arguments of its own, so ARGS needs the NAME of one.
 bench: $(DEV)
 	@test -n "$(NAME)" || test -z "$(ARGS)" || { echo "ARGS needs NAME: make bench NAME=once ARGS='--writes 300'" >&2; exit 1; }
-	@for name in $(if $(NAME),bench_$(NAME),$(basename $(notdir $(wildcard bench/bench_*.py)))); do \
+	@for name in $(if $(NAME),bench_$(NAME),$(sort $(basename $(notdir $(wildcard bench/bench_*))))); do \
 		$(PYTHON) -m bench.$$name $(ARGS) || exit 1; \
 	done
 
@@ -90,7 +90,7 @@ fidelity: $(DEV)
 	@$(PYTHON) -m fidelity.prism $(SDKS)/prism/node_modules/.bin/prism $(SDKS)/documents $(ARGS)
 
 fuzz: $(DEV)
-	@$(PYTHON) -m bench.fuzz_requests $(ARGS)
+	@$(PYTHON) -m bench.fuzz.fuzz_requests $(ARGS)
 
 # Without the isolation of `build`: hatchling is one of the locked packages.
 wheel: $(DEV)

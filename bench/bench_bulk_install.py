@@ -21,8 +21,8 @@ import sys  # noqa: E402
 import time  # noqa: E402
 
 from bench.bounds import Bounds  # noqa: E402
-from bench.sandbox_process import counted, sandbox  # noqa: E402
-from bench.workers import resident, workers  # noqa: E402
+from bench.processes.sandbox_process import counted, sandbox  # noqa: E402
+from bench.processes.workers import resident, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.installs import complete, queries  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402

@@ -1,7 +1,7 @@
 """Benchmark of the operators' pages on a large deployment: milliseconds, queries and kilobytes of each page.
 
     python -m bench.bench_console                 a hundredth of the full size
-    python -m bench.bench_console --size 1        3,000 tenants, 10 million records (`bench.console_data`); 15 GB
+    python -m bench.bench_console --size 1        3,000 tenants, 10 million records (`bench.data.console_data`); 15 GB
     python -m bench.bench_console --keep          the database stays, and the next `--keep` uses it again
     python -m bench.bench_console --keep sync/    only the pages whose addresses have this text
 
@@ -42,8 +42,8 @@ from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
-from bench import console_data  # noqa: E402
-from bench.console_data import Sizes, company, location  # noqa: E402
+from bench.data import console_data  # noqa: E402
+from bench.data.console_data import Sizes, company, location  # noqa: E402
 from integrations.core.models import AuditEntry  # noqa: E402
 from integrations.gateway.models import Call  # noqa: E402
 from integrations.jobs.models import Run as JobRun  # noqa: E402

@@ -19,7 +19,7 @@ from collections.abc import Callable  # noqa: E402
 
 from django.db import connection  # noqa: E402
 
-from bench import filled_records  # noqa: E402
+from bench.data import filled_records  # noqa: E402
 from integrations.sync.feed.change_feed import MOST, ChangeFeed  # noqa: E402
 from integrations.tenants.models import App  # noqa: E402
 

@@ -16,7 +16,7 @@ import time  # noqa: E402
 
 from django.db import connection  # noqa: E402
 
-from bench.workers import redis_commands  # noqa: E402
+from bench.processes.workers import redis_commands  # noqa: E402
 from integrations.highlevel.http.rate_headers import RateSnapshot  # noqa: E402
 from integrations.quota.parking.hand_out import ROUND, HandOut  # noqa: E402
 from integrations.quota.parking.parked_rows import ParkedRows  # noqa: E402

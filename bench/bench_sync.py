@@ -25,8 +25,8 @@ from dataclasses import dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from bench.sandbox_process import counted, install, sandbox  # noqa: E402
-from bench.workers import cpu, resident, until, workers  # noqa: E402
+from bench.processes.sandbox_process import counted, install, sandbox  # noqa: E402
+from bench.processes.workers import cpu, resident, until, workers  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Record, Run  # noqa: E402

@@ -23,7 +23,7 @@ from django.db import connection  # noqa: E402
 from django.db.models import QuerySet  # noqa: E402
 from django.db.models.query import RawQuerySet  # noqa: E402
 
-from bench import filled_records  # noqa: E402
+from bench.data import filled_records  # noqa: E402
 from integrations.core.tenant import Tenant  # noqa: E402
 from integrations.sync.models import Record  # noqa: E402
 from integrations.sync.typed.record_selection import RecordSelection  # noqa: E402

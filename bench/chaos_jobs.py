@@ -30,7 +30,7 @@ from pathlib import Path  # noqa: E402
 from celery import current_app  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from bench.workers import until, workers  # noqa: E402
+from bench.processes.workers import until, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.tenant import UserType  # noqa: E402
 from integrations.jobs import macs  # noqa: E402

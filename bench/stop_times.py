@@ -16,8 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bench import chaos_webhooks
-from bench.chaos_webhooks import Deployment, Sender
+from bench.chaos_webhooks.deployment import Deployment, Sender, deployed, make, prepare_tenants, wait_for_web
 from hlapp.supervisor.keeper import STEADY_SECONDS, Keeper
 
 MOST_SECONDS = 25.0
@@ -37,7 +36,7 @@ def stop_once(deployment: Deployment, name: str) -> float:
     seconds = time.monotonic() - began
     _let_settle(deployment, keeper, pid)
     if name == "web":
-        chaos_webhooks.wait_for_web()
+        wait_for_web()
     return seconds
 
 
@@ -64,14 +63,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--deliveries", type=int, default=60_000)
     given = parser.parse_args()
-    world = chaos_webhooks.make(given.deliveries, 200, random.Random(1))
+    world = make(given.deliveries, 200, random.Random(1))
     sender, found = Sender(world), {}
     with (
         tempfile.TemporaryDirectory(prefix="hlapp-stop-") as name,
-        chaos_webhooks.deployed(Path(name)) as deployment,
+        deployed(Path(name)) as deployment,
     ):
-        chaos_webhooks.prepare_tenants(world)
-        chaos_webhooks.wait_for_web()
+        prepare_tenants(world)
+        wait_for_web()
         sender.start()
         for program in PROGRAMS:
             found[program] = [stop_once(deployment, program) for _ in range(given.times)]

@@ -26,8 +26,8 @@ from integrations.core.models import AuditEntry
 from integrations.sync.models import Plan, Record
 from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
-from tests.console import embedded_views
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run
+from tests.console.embed import embedded_views
 from tests.support.signed import sign
 
 Framed = Callable[..., FrameLocator]
@@ -245,7 +245,7 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
     assert Installation.objects.get(resource_id=LOCATION).claimed_at is not None
 
 
-@pytest.mark.urls("tests.console.embedded_views")
+@pytest.mark.urls("tests.console.embed.embedded_views")
 def test_a_page_of_an_own_app_works_in_the_frame_of_another_site(
     watched: Watched, framed: Framed, agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +276,7 @@ def test_a_page_of_an_own_app_works_in_the_frame_of_another_site(
     assert inside.locator("html").evaluate("page => page.scrollWidth") <= 320, "and the page does not"
 
 
-@pytest.mark.urls("tests.console.embedded_views")
+@pytest.mark.urls("tests.console.embed.embedded_views")
 def test_the_script_of_an_own_page_loads_once_and_follows_its_pages(
     framed: Framed, agency: Installation, sso: Sso
 ) -> None:
@@ -287,7 +287,7 @@ def test_the_script_of_an_own_page_loads_once_and_follows_its_pages(
         expect(inside.locator("#seen")).to_have_text(f"user1 saw page {number}")
 
 
-@pytest.mark.urls("tests.console.embedded_views")
+@pytest.mark.urls("tests.console.embed.embedded_views")
 @pytest.mark.parametrize(("scheme", "ground"), [("light", "rgb(246, 247, 251)"), ("dark", "rgb(14, 18, 32)")])
 def test_an_own_page_is_readable_light_and_dark(
     watched: Watched, framed: Framed, agency: Installation, sso: Sso, scheme: ColorScheme, ground: str

@@ -6,7 +6,7 @@ from collections import Counter
 
 from django.urls import resolve
 
-from bench import fuzz_requests
+from bench.fuzz import fuzz_requests
 
 
 def test_every_public_path_is_asked_for_and_exists() -> None:

@@ -22,7 +22,7 @@ from integrations.tenants.models import App
 from tests.exports.conftest import OTHER, Make, content, merge, work
 from tests.support.forging import copied
 from tests.sync.conftest import LOCATION
-from tests.sync.test_feed import settle
+from tests.sync.feed.test_feed import settle
 
 
 def ids(run: Run, resource: str = "contacts") -> list[str]:

@@ -17,7 +17,7 @@ from integrations.sync.models import FeedPosition
 from integrations.tenants.models import App
 from tests.exports.conftest import Make, content, merge, work
 from tests.sync.conftest import LOCATION
-from tests.sync.test_feed import settle
+from tests.sync.feed.test_feed import settle
 
 
 def exports(*arguments: str, app: App | None = None) -> Any:

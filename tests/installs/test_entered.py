@@ -20,8 +20,8 @@ from integrations.installs.entered import connection
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import store
 from integrations.tokens.models import Credential, CredentialKey
+from tests.tokens.entered_tokens.test_kinds import PRIVATE, app, key, vendor
 from tests.tokens.listener import Listener
-from tests.tokens.test_kinds import PRIVATE, app, key, vendor
 
 __all__ = ["app", "vendor"]
 

@@ -30,7 +30,7 @@ from tests.installs.conftest import Worker, app, browser, many_requests, worker
 from tests.installs.journey import Browser
 from tests.jobs.conftest import Defined
 from tests.plugin.vendor import SCOPES, Vendor, run_vendor
-from tests.sync.test_sandbox import run_all
+from tests.sync.resources.test_sandbox import run_all
 
 __all__ = ["app", "browser", "many_requests", "worker"]
 

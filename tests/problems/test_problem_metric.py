@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from integrations.problems import decisions
 from integrations.problems.models import FailureKind, Problem
 from integrations.tenants.models import App, Installation
-from tests.console.test_metrics import samples
+from tests.console.metrics.test_metrics import samples
 from tests.problems.conftest import Looks, fail_call, poison
 
 

@@ -17,8 +17,8 @@ from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import MICRO, WINDOW, Bucket
 from tests.quota.parked import APP, KEY, opened
-from tests.quota.test_lanes import DAY, day, drain, terms
-from tests.quota.test_lanes import opened as in_bucket
+from tests.quota.permits.test_lanes import DAY, day, drain, terms
+from tests.quota.permits.test_lanes import opened as in_bucket
 
 HOUR = timedelta(hours=1)
 db = pytest.mark.django_db

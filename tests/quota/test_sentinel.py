@@ -18,7 +18,7 @@ from integrations.quota.models import Parked
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, RESOURCE
-from tests.quota.test_governor_chaos import Store
+from tests.quota.permits.test_governor_chaos import Store
 from tests.quota.workers import busiest, workers
 from tests.support.processes import free_port
 from tests.support.waiting import wait_until

@@ -58,7 +58,9 @@ class Workers:
         number = next(self._numbers)
         output = self.directory / f"worker{number}.log"
         name = f"tests{number}@%h"
-        options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs,tests.tokens.jobs -n {name} -l WARNING"
+        options = (
+            f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs,tests.tokens.refresh.jobs -n {name} -l WARNING"
+        )
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         with output.open("wb") as log:
             settings = {"TESTS_LOG": str(self.journal), "TESTS_LIMIT": str(self.limit), "LOG_LEVEL": "WARNING"}

@@ -14,7 +14,7 @@ from integrations.sync.resources.in_api1 import API_1
 from integrations.tenants.models import App
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, make_app, run_vendor
-from tests.sync.test_sandbox import run_all
+from tests.sync.resources.test_sandbox import run_all
 
 pytestmark = pytest.mark.django_db
 NAMED = {"campaigns": "campaigns 1", "workflows": "workflows 1", "forms": "forms 1", "surveys": "surveys 1"}

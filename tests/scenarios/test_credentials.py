@@ -41,7 +41,7 @@ from tests.jobs.conftest import ask, defined, no_other_jobs, turn
 from tests.plugin.vendor import SCOPES, Vendor, run_vendor
 from tests.sandbox.conftest import inbox
 from tests.sandbox.journey import Receiver
-from tests.sync.test_sandbox import run_all
+from tests.sync.resources.test_sandbox import run_all
 
 __all__ = ["defined", "inbox", "no_other_jobs"]
 

@@ -37,7 +37,7 @@ from tests.exports.conftest import work as export_work
 from tests.jobs.conftest import location
 from tests.plugin.vendor import SCOPES, Vendor, make_app, run_vendor
 from tests.privacy.conftest import work as purge_work
-from tests.sync.test_sandbox import run_all
+from tests.sync.resources.test_sandbox import run_all
 from tests.upserts.conftest import Loader, states
 
 __all__ = ["location"]

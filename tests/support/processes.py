@@ -71,7 +71,7 @@ class Process(subprocess.Popen[str]):
 
 
 def spawn(*argv: str, stderr: int | None = None, **more: str) -> Process:
-    """A Python process: `spawn("-m", "tests.sync.worker", "1")`. Names in capitals are its environment."""
+    """A Python process: `spawn("-m", "tests.sync.kills.worker", "1")`. Names in capitals are its environment."""
     pipe = subprocess.PIPE
     return Process(
         [sys.executable, *argv], cwd=ROOT, env=environment(**more), stdin=pipe, stdout=pipe, stderr=stderr, text=True

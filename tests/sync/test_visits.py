@@ -16,9 +16,9 @@ from integrations.sync import pace, runs, visits
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation
-from tests.sync import every_resource
 from tests.sync.conftest import LOCATION, alive, start
-from tests.sync.every_resource import AnyVendor
+from tests.sync.resources import every_resource
+from tests.sync.resources.every_resource import AnyVendor
 
 NOTES = RESOURCES["notes"]
 

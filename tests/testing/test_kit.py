@@ -135,7 +135,7 @@ def test_a_page_knows_its_user(highlevel: HighLevel) -> None:
         assert answer.json()["state"]
 
 
-@pytest.mark.urls("tests.console.embedded_views")
+@pytest.mark.urls("tests.console.embed.embedded_views")
 def test_a_page_is_opened_by_the_user_of_your_choice(highlevel: HighLevel) -> None:
     users = highlevel.call("users.get-user-by-location", params={"locationId": highlevel.location})["users"]
     assert len(users) > 1

@@ -16,7 +16,7 @@ from integrations.tokens.models import Credential
 from integrations.vault import rotation, tasks
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
-from tests.tokens.test_spool_command import set_aside
+from tests.tokens.spool.test_spool_command import set_aside
 from tests.vault.conftest import Ring, make_rows, tokens
 from tests.vault.test_spool_keys import put_in_spool
 

@@ -1,0 +1,1 @@
+"""The benchmark of the governor, its processes, and the limiters beside it."""

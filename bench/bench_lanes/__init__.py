@@ -1,0 +1,1 @@
+"""The benchmark of lanes, and its jobs."""

@@ -1,0 +1,1 @@
+"""What partitions would bring, and the partitioned tables."""

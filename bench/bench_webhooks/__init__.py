@@ -1,0 +1,1 @@
+"""The benchmark of webhooks, and the bare work beside it."""

@@ -1,0 +1,1 @@
+"""The chaos test of two hosts, which are network namespaces."""

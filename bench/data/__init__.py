@@ -1,0 +1,1 @@
+"""Rows of a large deployment, made by the database itself."""

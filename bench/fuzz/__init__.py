@@ -1,0 +1,1 @@
+"""Random requests to the public endpoints: `make fuzz`."""

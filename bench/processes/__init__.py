@@ -1,0 +1,1 @@
+"""Processes that benches start: workers, and a sandbox."""
