@@ -21,7 +21,7 @@ from contextlib import ExitStack  # noqa: E402
 
 from django.db import connection  # noqa: E402
 
-from tests.tokens import chaos  # noqa: E402
+from tests.tokens.refresh import chaos  # noqa: E402
 from tests.tokens.refresh.chaos import KILLS, ROTATIONS, Chaos, Death  # noqa: E402
 
 PROMISED = 15.0  # seconds from a death to its repair
