@@ -178,7 +178,7 @@ def _store(statement: str, client_id: str) -> Callable[[], Any]:
 
 def _tidy(now: datetime) -> int:
     deleted = 0
-    while batch := batched_deletion.delete_batch(retention.expired(now)):
+    while batch := batched_deletion.delete_batch(retention.expired(now), batched_deletion.BATCH):
         deleted += batch
     return deleted
 

@@ -214,15 +214,16 @@ def third_time(**_: Any) -> None:
 
 
 @pytest.fixture
-def worker(clean_redis: redis.Redis, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def worker(clean_redis: redis.Redis, transactional_db: None) -> Iterator[None]:
     """A worker in this process; the time limits of its sessions are not those of the tests after it."""
     configured = connection.settings_dict
-    monkeypatch.setitem(configured, "OPTIONS", {**configured["OPTIONS"]})
     seen.clear()
     ids.clear()
-    with start_worker(current_app, pool="threads", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
-        yield
-    # Its threads have left sessions with those limits to whoever asks the pool next.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(configured, "OPTIONS", {**configured["OPTIONS"]})
+        with start_worker(current_app, pool="threads", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
+            yield
+    # Its sessions in the pool have those limits, and emptying the tables after this opens others.
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
 

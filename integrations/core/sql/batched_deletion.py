@@ -19,14 +19,14 @@ def delete(rows: QuerySet[Any], until: float) -> int:
     """Delete the rows, in their order, until `until` (monotonic); returns how many. The order needs an index."""
     deleted = 0
     while clock.monotonic() < until:
-        batch = delete_batch(rows)
+        batch = delete_batch(rows, BATCH)
         deleted += batch
         if batch < BATCH:
             break
     return deleted
 
 
-def delete_batch(rows: QuerySet[Any], most: int = BATCH) -> int:
+def delete_batch(rows: QuerySet[Any], most: int) -> int:
     """Delete the first `most` of the rows in one transaction; returns how many. In a request they are few."""
     with transaction.atomic():
         free = rows.select_for_update(skip_locked=True, of=("self",))
