@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import structlog
 
 from hlapp.env import Env
 from integrations.core.observing import log_scope
-from integrations.core.redaction import redact_log_value
+from integrations.core.redaction import redact_log_value, without_row_values
 from integrations.core.texts import printable
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -41,6 +42,19 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     """A structlog processor: blanks what must not be written."""
     for key, value in event.items():
         event[key] = redact_log_value(value, key)
+    return event
+
+
+def without_rows(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: writes the traceback as text, without locals and without what a database error quotes."""
+    found = event.pop("exc_info", None)
+    error = found[1] if isinstance(found, tuple) else sys.exc_info()[1] if found is True else found
+    if not isinstance(error, BaseException):
+        return event
+    event["exception"] = "".join(traceback.format_exception(error)).rstrip("\n")
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = without_row_values(value, error)
     return event
 
 
@@ -73,7 +87,7 @@ def formatter(*, pretty: bool) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            without_rows,
             redact,
             *([for_a_terminal, plain] if pretty else [structlog.processors.JSONRenderer()]),
         ],

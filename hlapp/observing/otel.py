@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from integrations.core.observing import log_scope, spans
 from integrations.core.observing.spans import PARENT, Kind, Value
-from integrations.core.redaction import redact_log_value
+from integrations.core.redaction import redact_log_value, without_row_values
 
 _KINDS = {
     "internal": SpanKind.INTERNAL,
@@ -62,7 +62,7 @@ class OpenTelemetryTracer:
             try:
                 yield
             except Exception as error:
-                current.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {redact_log_value(str(error))}"))
+                current.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {_said(error)}"))
                 raise
 
     def note(self, name: str, attributes: Mapping[str, Value | None]) -> None:
@@ -91,6 +91,10 @@ def _given() -> Resource:
     found = Resource.create()
     is_made_up = str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service")
     return Resource({key: value for key, value in found.attributes.items() if not (is_made_up and key == SERVICE_NAME)})
+
+
+def _said(error: Exception) -> str:
+    return str(redact_log_value(without_row_values(str(error), error)))
 
 
 def _clean(attributes: Mapping[str, Value | None]) -> dict[str, Value]:

@@ -15,7 +15,7 @@ from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
 from integrations.core.observing import log_scope
-from integrations.core.redaction import redact_log_value
+from integrations.core.redaction import redact_log_value, without_row_values
 
 _PLAIN = str | int | float | bool
 
@@ -67,6 +67,8 @@ def _event(record: logging.LogRecord) -> Event:
     event: Event = {"level": "error"}
     if isinstance(found, tuple) and found[1] is not None:
         event, _ = event_from_exception(found, client_options=sentry_sdk.get_client().options)
+        for one in event.get("exception", {}).get("values", []):
+            one["value"] = without_row_values(one.get("value") or "", found[1])
     extra = {name: value for name, value in said.items() if name not in ("exc_info", "event", "_record", "_logger")}
     event["message"] = str(said.get("event", ""))
     event["logger"] = record.name

@@ -3,14 +3,18 @@
 There are three degrees. Logs are read by many and written by every library: `redact_log_value` blanks by
 name and by shape. A vendor's error text has to stay readable ("bearer token is invalid"): `redact_text` takes only what
 could be a token, a password or a code. An operator who calls the API by hand sees the answer as it came but for tokens,
-keys and passwords: `without_secrets`. Secrets of ours travel as `core.secret.Secret`; this is the second guard.
+keys and passwords: `without_secrets`. And a database error quotes the row that it refused, which `without_row_values`
+takes out. Secrets of ours travel as `core.secret.Secret`; this is the second guard.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import django.db
+import psycopg
 
 BLANK = "[redacted]"
 ELLIPSIS = "…"
@@ -39,6 +43,8 @@ _IN_LOGS = re.compile(
     r"|(?i:access_token|refresh_token|client_secret|accessToken|refreshToken|clientSecret|code|state)"
     r"(?:(?:=|%3D)[\"']?|[\"']?\s*:\s*[\"'])[^\s&\"',}]+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+    # What PostgreSQL adds to an error: the row, and the statement with its values. Also as `repr` writes it.
+    r"|(?:\n|\\n)(?:DETAIL|CONTEXT|LINE \d+): [^\n]*"
 )
 _IN_TEXT = re.compile(
     rf"{_JWT}|{_PRIVATE_TOKEN}"
@@ -49,6 +55,8 @@ _IN_TEXT = re.compile(
     r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
     r"|[A-Za-z0-9_\-.+/=]{32,}"  # any word as long as a token
 )
+_DATA_EXCEPTIONS = "22"  # class of SQLSTATEs whose message has the value: `invalid input syntax for type date: "…"`
+_QUOTED = re.compile(r'".*"', re.DOTALL)
 _WORDS = re.compile(r"(?=.{32,})[._/-]?[A-Za-z]{1,24}(?:[._/-](?:[A-Za-z]{1,24}|\d{1,3}))+")
 _LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.IGNORECASE)  # a URL with a login, or a libpq connection string
 
@@ -62,6 +70,36 @@ def redact_log_value(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [redact_log_value(item) for item in value]
     return value
+
+
+def without_row_values(text: str, error: BaseException | None) -> str:
+    """`text`, which tells of `error` and its causes, without the values of rows that database errors have in them.
+
+    PostgreSQL says which row failed (`DETAIL: Failing row contains …`) and shows the statement with its values. These
+    are personal data. The first line, with the names of table, column and constraint, stays.
+    """
+    for one in _chain(error):
+        if isinstance(one, django.db.Error | psycopg.Error):
+            said, kept = str(one), _first_line(one)
+            text = text.replace(said, kept).replace(repr(said)[1:-1], kept)
+    return text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
+
+
+def _first_line(error: BaseException) -> str:
+    state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
+    said = _QUOTED.sub(f'"{ELLIPSIS}"', str(error)) if state.startswith(_DATA_EXCEPTIONS) else str(error)
+    return said.partition("\n")[0]
 
 
 def redact_text(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from integrations.core import redaction
+from tests.support import row_errors
 from tests.test_structure import modules
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJsb2NhdGlvbiI6IngifQ.c2lnbmF0dXJl"
@@ -84,3 +85,22 @@ def test_every_pattern_for_a_secret_is_in_this_module() -> None:
 def test_a_column_that_proves_a_row_is_secret(name: str) -> None:
     assert redaction.is_secret_column(name)
     assert not redaction.is_secret_column("remark")
+
+
+@pytest.mark.django_db
+def test_a_database_error_says_what_failed_and_not_with_which_values() -> None:
+    """Also inside another text, as its cause, and where only `repr` was logged."""
+    errors = list(row_errors.raised())
+    assert len(errors) == 4
+    assert all(any(word in str(error) for word in row_errors.WORDS) for error in errors), "PostgreSQL does quote them"
+    for error in errors:
+        above = RuntimeError("the row was not stored")
+        above.__cause__ = error
+        told = redaction.without_row_values(f"before {error} after", above)
+        assert not any(word in told for word in row_errors.WORDS), told
+        assert (told[:7], told[-6:]) == ("before ", " after")
+        assert not any(word in redaction.without_row_values(repr(error), error) for word in row_errors.WORDS)
+    assert 'violates check constraint "person_name_check"' in redaction.without_row_values(str(errors[0]), errors[0])
+    assert redaction.without_row_values("as it was", ValueError("as it was")) == "as it was"
+    for text in (str(errors[0]), repr(errors[0]), repr(errors[1])):
+        assert "Zebedee" not in redaction.redact_log_value(text)

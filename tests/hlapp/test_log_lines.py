@@ -25,6 +25,7 @@ from hlapp.observing import log_format, request_scope, uncaught
 from hlapp.observing.gunicorn_log import GunicornLog
 from hlapp.supervisor.outputs import JsonLines
 from integrations.core.observing import log_scope
+from tests.support import row_errors
 from tests.support.processes import celery
 from tests.support.waiting import wait_until
 from tests.support.web import gunicorn
@@ -265,3 +266,17 @@ def test_no_text_rewrites_the_terminal_or_forges_a_line() -> None:
     for line in lines:
         assert line.isprintable()
         assert not line.startswith("2026-01-01")
+
+
+def test_a_traceback_has_no_row_that_the_database_refused(db: None, written: Lines) -> None:
+    for error in row_errors.raised():
+        try:
+            raise RuntimeError("not stored") from error
+        except RuntimeError:
+            structlog.get_logger("app").exception("write.broke")
+        logging.getLogger("celery.app.trace").error("Task raised unexpected: %r", error, exc_info=error)
+    lines = written()
+    assert len(lines) == 8
+    assert "person_name_check" in lines[0]["exception"]
+    assert lines[0]["exception"].endswith("RuntimeError: not stored")
+    assert [word for word in row_errors.WORDS if word in json.dumps(lines)] == []

@@ -6,15 +6,18 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import structlog
+from django.db import DatabaseError
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 
 from hlapp.observing import error_reports, request_scope, tracing
 from integrations.core.observing import log_scope, spans
+from tests.support import row_errors
 from tests.support.processes import running
 from tests.support.traced import traced
 
@@ -190,3 +193,27 @@ def test_an_error_is_reported_with_its_ids_and_without_secrets(reported: list[An
     assert second["message"].startswith("lost")
     assert "canary" not in json.dumps(reported)
     assert "vars" not in json.dumps(reported)
+
+
+@pytest.mark.django_db
+def test_no_row_that_the_database_refused_is_reported_or_traced(reported: list[Any]) -> None:
+    log = structlog.get_logger("integrations.some.room")
+
+    def fail(error: Exception) -> None:
+        with spans.span("write"):
+            raise RuntimeError("not stored") from error
+
+    with traced() as found:
+        for error in row_errors.raised():
+            try:
+                fail(error)
+            except RuntimeError:
+                log.exception("write.broke")
+            with suppress(DatabaseError), spans.span("insert"):
+                raise error
+        told = [one.to_json() for one in found.spans()]
+    sentry_sdk.flush()
+    assert (len(reported), len(told)) == (4, 8)
+    everything = json.dumps([*reported, *told])
+    assert "person_name_check" in everything
+    assert [word for word in row_errors.WORDS if word in everything] == []
