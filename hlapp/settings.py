@@ -64,6 +64,8 @@ for _name, _url in _ADDRESSES.items():
 HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 # PEM texts; without any, the published keys count (highlevel.signatures).
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
+# Client ids, or app ids, of apps without a webhook URL: `doctor` misses no webhooks of these.
+APPS_WITHOUT_WEBHOOKS = env.list("APPS_WITHOUT_WEBHOOKS", default=[])
 # How long settled webhooks are kept (integrations/webhooks/retention.py); shorter, and a late retry would count as new.
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", default=30, minimum=7)
 # Days after which other kinds of data are deleted (docs/personal-data.md has the table); 0: they stay.

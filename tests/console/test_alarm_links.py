@@ -59,6 +59,8 @@ def everything_is_wrong(agency: Installation, second_app: App, one_of_each: None
     App.objects.filter(pk=app.pk).update(scopes="contacts.readonly workflows.readonly")
     Credential.objects.filter(resource_id=OTHER).update(scopes="contacts.readonly")
     AppVersion.objects.create(app=app, version_id="v1", deprecated_at=now + timedelta(days=3), created_at=now)
+    unheard = {"app": second_app, "user_type": "Location", "resource_id": "unheard", "status": "installed"}
+    Installation.objects.create(origin="bulk", status_at=old, created_at=now - timedelta(days=2), **unheard)
     row_macs.mac(b"")
     RowMacKey.objects.update(misfits={"sync.Plan": 2})
     audit.record("a.thing", actor="system", subject="test")

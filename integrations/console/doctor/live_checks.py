@@ -25,7 +25,7 @@ from integrations.console.doctor.spool_check import spool, spool_disk
 from integrations.console.doctor.standing_checks import apps, backlog, installations, vault
 from integrations.console.doctor.tenant_checks import credentials_in_need, day_budgets, failing_jobs, failing_syncs
 from integrations.console.doctor.waiting_checks import expired_rows, parked_work, waiting_events
-from integrations.console.doctor.webhook_check import module_deliveries, webhook_answers
+from integrations.console.doctor.webhook_check import first_webhooks, module_deliveries, webhook_answers
 from integrations.core.errors import IntegrationError
 
 Check = Callable[[], Iterator[Finding]]
@@ -66,6 +66,7 @@ CHECKS = (
     LiveCheck(new_problems, "problems.view_problem", "problems_problem_changelist"),
     LiveCheck(backlog, "operators.view_metrics", _WORKERS),
     LiveCheck(webhook_answers, "webhooks.view_answers", "webhooks_answers_changelist"),
+    LiveCheck(first_webhooks, "webhooks.view_answers", "webhooks_answers_changelist"),
     LiveCheck(module_deliveries, "webhooks.view_event", "webhooks_event_changelist"),
     LiveCheck(day_budgets, "quota.view_usage", "quota_usage_changelist"),
     LiveCheck(parked_work, "quota.view_parked", "quota_parked_changelist"),

@@ -1,7 +1,8 @@
 """The `doctor` checks of webhooks: of how they are answered, and of deliveries to modules without a handler.
 
 The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that. Posts without
-a valid signature are strangers' and raise no warning, unless verified ones have stopped: then the key is wrong.
+a valid signature are strangers' and raise no warning, unless verified ones have stopped, or never came to an app that
+is installed: then the key is wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
 from integrations.modules import module_urls
+from integrations.webhooks import never_verified
 from integrations.webhooks import queries as webhooks
 from integrations.webhooks.module_deliveries import UNDONE, kind_of
 
@@ -42,6 +44,20 @@ def webhook_answers() -> Iterator[Finding]:
     yield Finding(
         name, Level.OK, f"{total:,} answered in three days, and {unsigned_posts:,} posts without a valid signature"
     )
+
+
+def first_webhooks() -> Iterator[Finding]:
+    """Apps that are installed for more than a day, and never got a webhook that could be verified."""
+    name, unheard = "first webhooks", never_verified.unheard_apps(clock.now())
+    for one in unheard:
+        found = f"{one.app}: installed for over a day ({one.installations:,}), and no webhook was ever verified"
+        if one.unverified:
+            found, fix = f"{found}; {one.unverified:,} came without a valid signature", _CURES["unsigned"]
+        else:
+            fix = "enter the webhook URL of the app in the developer portal, or name it in APPS_WITHOUT_WEBHOOKS"
+        yield Finding(name, Level.WARNING, found, fix)
+    if not unheard:
+        yield Finding(name, Level.OK, "each app that is installed for a day got one, or needs none")
 
 
 def module_deliveries() -> Iterator[Finding]:

@@ -259,6 +259,31 @@ def test_what_strangers_post_raises_no_warning_unless_verified_webhooks_stopped(
         assert levels(list(webhook_check.webhook_answers())) == {"webhooks": level}
 
 
+@pytest.mark.parametrize(
+    ("days", "origin", "numbers", "said"),
+    [
+        (2, "app", {}, "enter the webhook URL of the app in the developer portal, or name it in APPS_WITHOUT_WEBHOOKS"),
+        (2, "bulk", {"unsigned": 3}, "see that HIGHLEVEL_WEBHOOK_KEYS holds the vendor's signing key"),
+        (2, "app", {"unsigned": 3, "stored": 1}, ""),
+        (2, "app", {"malformed": 1}, ""),  # its signature was right
+        (0.9, "app", {}, ""),
+        (2, "operator", {}, ""),  # a token that was entered: HighLevel knows of no installation
+    ],
+)
+def test_an_installed_app_that_never_got_a_verified_webhook_is_noticed(
+    app: App, settings: Settings, days: float, origin: str, numbers: dict[str, int], said: str
+) -> None:
+    of_app = {"app": app, "user_type": "Location", "resource_id": "loc1", "status": "installed", "origin": origin}
+    Installation.objects.create(status_at=NOON, created_at=NOON - timedelta(days=days), **of_app)
+    Answers.objects.create(app=app, day=NOON.date() - timedelta(days=400), **numbers)
+    with time_machine.travel(NOON, tick=False):
+        (finding,) = webhook_check.first_webhooks()
+        assert (finding.level, finding.fix) == (Level.WARNING if said else Level.OK, said)
+        for name in (app.client_id, app.highlevel_id):
+            settings.APPS_WITHOUT_WEBHOOKS = [name]
+            assert levels(list(webhook_check.first_webhooks())) == {"first webhooks": Level.OK}
+
+
 def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, ProbeResult]) -> None:
     healthy["redis"] = ProbeResult(ok=False, ms=3, note="ConnectionError")
     out = StringIO()
