@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import redis
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.http import HttpResponse
@@ -25,9 +26,11 @@ from werkzeug import Request, Response
 
 from integrations.core.models import AuditEntry
 from integrations.operators import accounts
-from integrations.operators.models import OpenIdIdentity
+from integrations.operators.models import OpenIdIdentity, OperatorSession
 from integrations.operators.openid import provider
+from integrations.operators.sign_in import back_off
 from integrations.quota import thread_budgets
+from integrations.quota.request_limits import RequestLimit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
 
@@ -288,3 +291,17 @@ def test_while_the_provider_is_slow_most_threads_stay_free_and_who_is_refused_ke
     assert statuses == [302] * thread_budgets.OF_STRANGERS
     assert browser.get(CALLBACK, back)["Location"] == "/admin/"
     assert is_in(browser)
+
+
+def test_strangers_who_begin_fill_no_table_and_stop_no_browser_that_has_signed_in(
+    op: StandIn, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(back_off, "OPENID_OF_STRANGERS", RequestLimit("openid", 3))
+    browser = Client()
+    assert op.sign_in(browser)["Location"] == "/admin/"
+    browser.post("/admin/logout/")
+    before = OperatorSession.objects.count()
+    answers = [Client().get(BEGIN, headers={"X-Forwarded-For": f"203.0.113.{number}"}) for number in range(9)]
+    assert [answer.status_code for answer in answers] == [302] * 2 + [429] * 7, "the browser was a stranger at first"
+    assert OperatorSession.objects.count() == before + 2
+    assert op.sign_in(browser, "code-2")["Location"] == "/admin/"

@@ -31,6 +31,8 @@ from integrations.operators.models import SignInAttempts
 from integrations.quota.request_limits import RequestLimit
 
 SIGN_INS = RequestLimit("sign-in", 30)  # per address: a check of a password costs a quarter of a second of CPU
+# Ways to the identity provider that strangers begin, from all addresses: each is a row of a session for ten minutes.
+OPENID_OF_STRANGERS = RequestLimit("openid", 600)
 FREE = 5  # attempts on an account that do not wait
 FREE_OF_ADDRESS = 20  # a team behind one address
 LONGEST = timedelta(minutes=15)
@@ -77,6 +79,13 @@ def begin(request: HttpRequest, username: str, now: datetime) -> CountedAttempt:
 def is_known(request: HttpRequest, username: str) -> bool:
     """Whether this browser has signed in to this account before."""
     return bool(_known_browser(request, username))
+
+
+def begin_openid(request: HttpRequest) -> None:
+    """Count a way to the identity provider. Raises TooManyRequests, in a flood for browsers that never signed in."""
+    SIGN_INS.count(client_address(request))
+    if _signed_in_before(request) is None:
+        OPENID_OF_STRANGERS.count()
 
 
 def begin_code(user_id: int, now: datetime) -> CountedAttempt:
@@ -147,8 +156,14 @@ def _account(username: str) -> str:
 
 def _known_browser(request: HttpRequest, username: str) -> str:
     """The key of a browser that has signed in to this account; empty for all others."""
+    account, number = _signed_in_before(request) or ("", "")
+    return f"browser:{number}" if account == _account(username) else ""
+
+
+def _signed_in_before(request: HttpRequest) -> tuple[str, str] | None:
+    """The account to which this browser has signed in, and the browser's number."""
     try:
         account, number = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=_COOKIE_AGE)
     except (signing.BadSignature, ValueError, TypeError):
-        return ""
-    return f"browser:{number}" if account == _account(username) else ""
+        return None
+    return account, number

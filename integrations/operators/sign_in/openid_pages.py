@@ -46,7 +46,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     """
     if not provider.is_configured():
         raise Http404
-    back_off.SIGN_INS.count(client_address(request))
+    back_off.begin_openid(request)
     then, now = request.GET.get("next", ""), clock.now()
     if not url_has_allowed_host_and_scheme(then, allowed_hosts=None):
         then = reverse("admin:index")
