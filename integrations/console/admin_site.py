@@ -1,4 +1,4 @@
-"""The site of the operators' pages: unfold's, with a search that refuses a page of results that there is not."""
+"""The site of the operators' pages: unfold's, without inline styles; its search refuses a page that there is not."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from integrations.core.errors import BadRequest
 
 class OperatorsSite(UnfoldAdminSite):  # type: ignore[misc]
     """The site that `admin.site` is."""
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The theme's context without colours: they are in `site/theme.css`, because no page may have inline styles."""
+        context: dict[str, Any] = super().each_context(request)
+        return context | {"colors": {}}
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         """The results of the search. Raises BadRequest for a `page` that is no number, or beyond the results."""

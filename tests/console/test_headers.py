@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
+from unfold.settings import CONFIG_DEFAULTS as UNFOLD
+
+from hlapp.admin_colours import PRIMARY
 
 pytestmark = pytest.mark.django_db
 
@@ -26,11 +34,25 @@ def test_our_pages_run_nothing_inline_and_are_never_framed(client: Client, path:
     assert "camera=()" in response["Permissions-Policy"]
 
 
-def test_the_admin_theme_alone_may_eval_and_style_inline(client: Client) -> None:
+def test_the_admin_evaluates_nothing_and_has_no_inline_script_or_sheet(client: Client) -> None:
     rules = policy(client, "/admin/login/")
-    assert rules["script-src"] == "'self' 'unsafe-eval'"
-    assert rules["style-src"] == "'self' 'unsafe-inline'"
+    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["style-src-attr"] == "'unsafe-inline'", "the theme's elements have such attributes"
     assert rules["frame-ancestors"] == "'none'"
+    client.force_login(User.objects.create_superuser("root", password="a-password-1"))
+    for path in ("/admin/login/", "/admin/", "/admin/sync/record/", "/admin/tenants/app/add/"):
+        page = client.get(path, follow=True).content.decode()
+        assert "<style" not in page
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*\btype=\"application/json\")", page)
+        assert "site/theme.css" in page
+
+
+def test_the_sheet_has_the_colours_of_the_theme() -> None:
+    """The theme would write them into every page. An update of it may bring others."""
+    sheet = (Path(settings.BASE_DIR) / "hlapp/static/site/theme.css").read_text(encoding="utf-8")
+    scales = UNFOLD["COLORS"] | {"primary": PRIMARY}
+    colours = {f"--color-{name}-{key}": value for name, scale in scales.items() for key, value in scale.items()}
+    assert dict(re.findall(r"(--[\w-]+): ([^;]+);", sheet)) == colours
 
 
 def test_plain_http_is_redirected_but_for_probes_and_webhooks(client: Client, settings: Settings) -> None:

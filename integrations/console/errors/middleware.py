@@ -1,9 +1,9 @@
 """Middleware: security headers of every response, and error pages for exceptions of views.
 
-There are three content security policies, because a single one would be too weak. Our own pages load
-only our own files. The admin theme needs `eval` (Alpine) and inline styles. A page inside HighLevel may be framed:
-its hosts are thousands of white-label domains that cannot be listed (FACTS 5), so any host may frame it, over HTTPS
-where we serve HTTPS.
+There are three content security policies, because a single one would be too weak. Our own pages load only our own
+files. So do the admin's, whose theme has `style` attributes; `expressions.js` reads its expressions without `eval`. A
+page inside HighLevel may be framed: its hosts are thousands of white-label domains that cannot be listed (FACTS 5), so
+any host may frame it, over HTTPS where we serve HTTPS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OURS = (
     "form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
 )
 _ADMIN = (
-    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 FRAMED = "hlapp.framed"  # key in `request.META` of a request whose response may be framed; no client can set it
