@@ -95,7 +95,8 @@ def web_log(log_file: Path) -> Iterator[GunicornLog]:
 
 def refused_by_the_database(event: Event) -> None:
     """A handler that writes a row which the database does not take."""
-    raise list(raised())[0]
+    errors = [*raised()]  # all of them, so that the transaction in the generator ends
+    raise errors[0]
 
 
 def receive(client: Client, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
