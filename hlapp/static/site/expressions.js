@@ -16,7 +16,7 @@
       if (url.protocol === "http:" || url.protocol === "https:") location.assign(url);
     },
   };
-  const GLOBALS = { localStorage: () => window.localStorage, window: () => ({ location: place }) };
+  const GLOBALS = { localStorage: () => window.localStorage, window: () => Object.freeze({ location: place }) };
   const FUNCTIONS = new Set([
     "getCurrentTab", "moveRecords", "searchCommand", "searchDropdown", "searchForm", "sortRecords", "theme",
   ]);
