@@ -9,10 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from django.templatetags.static import static
-
-from hlapp import app_discovery, database_settings, project, redis_settings
-from hlapp.admin_colours import PRIMARY
+from hlapp import admin_theme, app_discovery, database_settings, project, redis_settings
 from hlapp.env import Env
 from hlapp.observing import log_format
 from integrations.console.brand import brand_file
@@ -307,20 +304,7 @@ LOGGING = log_format.options(env)
 SENTRY_DSN = env.secret("SENTRY_DSN", default="")
 
 # --- Admin theme -----------------------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "hlapp",
-    "SITE_HEADER": "hlapp",
-    "SITE_SYMBOL": "hub",
-    "SHOW_HISTORY": False,
-    "DASHBOARD_CALLBACK": "integrations.console.dashboard.context",
-    "GLOBAL_CALLBACK": "integrations.core.pages.live.context",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}site/mark.svg"}],
-    "STYLES": [lambda request, name=name: static(f"site/{name}.css") for name in ("theme", "access", "sidebar")],
-    "SCRIPTS": [lambda request, name=name: static(f"site/{name}.js") for name in ("expressions", "access", "zone")],
-    "SIDEBAR": {"navigation": "integrations.console.navigation.sidebar", "show_search": True, "command_search": True},
-    "COMMAND": {"search_callback": "integrations.console.search.lookups.search"},
-    "COLORS": {"primary": PRIMARY},
-}
+UNFOLD = admin_theme.options(STATIC_URL)
 
 VARIABLES = env.variables  # for the page of variables
 env.check()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Expression, F, Q, Sum
 
 from integrations.tenants.models import App, Installation
 from integrations.webhooks.models import Answers
@@ -43,6 +43,6 @@ def unheard_apps(now: datetime) -> list[UnheardApp]:
     return [UnheardApp(app.name, app.number, unverified.get(app.pk, 0)) for app in installed if app.pk not in verified]
 
 
-def _sums(expression: Sum) -> list[tuple[int, int]]:
+def _sums(expression: Expression) -> list[tuple[int, int]]:
     found = Answers.objects.exclude(app=None).values("app").annotate(total=expression).order_by()
     return list(found.values_list("app", "total"))

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 from unfold.settings import CONFIG_DEFAULTS as UNFOLD
 
-from hlapp.admin_colours import PRIMARY
+from hlapp.admin_theme import PRIMARY
 
 pytestmark = pytest.mark.django_db
 

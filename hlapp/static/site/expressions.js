@@ -2,8 +2,8 @@
 //
 // Alpine makes a function from the text of each attribute. Here the text is parsed and walked instead. What it may say is
 // what the theme's templates say: literals, names, members, calls, operators, assignments, `if`, and functions of one
-// expression. Of the page's names it sees those in GLOBALS only, and it reaches no constructor and no window: whoever could
-// write an attribute into a page would still run no code of their own.
+// expression. Of the page's names it sees those in GLOBALS only, and it reaches no constructor and no window: an
+// attacker who writes an attribute into a page still runs no code of their own.
 (() => {
   "use strict";
 
