@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.vault import row_macs
 from integrations.vault.models import RowMacKey
-from integrations.webhooks.models import Answers, Event, FailedAttempt
+from integrations.webhooks.models import Answers, Event, FailedAttempt, Mailbox
 from tests.console.conftest import LOCATION, OTHER, begin_run
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
@@ -55,6 +55,7 @@ def everything_is_wrong(agency: Installation, second_app: App, one_of_each: None
     Answers.objects.create(app=app, day=now.date(), stored=60, not_stored=40)
     parked = {"task": "sync.advance", "kwargs": {"run_id": 1}, "lane": "bulk", "key": f"{app.client_id}:{LOCATION}"}
     Parked.objects.create(parked_at=old, place_at=old, due_at=old, **parked)
+    fall_silent(second_app, now - timedelta(hours=4))
     Installation.objects.filter(pk=agency.pk).update(braked_at=now, missing=40, version_id="v1")
     App.objects.filter(pk=app.pk).update(scopes="contacts.readonly workflows.readonly")
     Credential.objects.filter(resource_id=OTHER).update(scopes="contacts.readonly")
@@ -77,6 +78,24 @@ def everything_is_wrong(agency: Installation, second_app: App, one_of_each: None
     monkeypatch.setattr(spool_check.shutil, "disk_usage", lambda _: type("Usage", (), {"total": 100, "free": 1}))
     for minutes in (1, 2):
         roll_up.roll_up(now + timedelta(minutes=minutes))
+
+
+def fall_silent(app: App, at: datetime) -> None:
+    """Events each ten minutes of nine days, and none after `at`."""
+    box = Mailbox.objects.create(app=app, tenant="location:elsewhere")
+    moments = [at - number * timedelta(minutes=10) for number in range(9 * 24 * 6)]
+    Event.objects.bulk_create(
+        Event(
+            app=app,
+            mailbox=box,
+            webhook_id=f"regular-{number}",
+            type="ContactUpdate",
+            payload={},
+            status="done",
+            **dict.fromkeys(("occurred_at", "received_at", "due_at"), moment),
+        )
+        for number, moment in enumerate(moments)
+    )
 
 
 def app_schedule(app: App) -> Any:

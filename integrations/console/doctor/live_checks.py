@@ -21,6 +21,7 @@ from integrations.console.doctor.job_check import background_jobs
 from integrations.console.doctor.permission_check import permissions_and_versions
 from integrations.console.doctor.problem_check import new_problems
 from integrations.console.doctor.row_mac_check import signed_rows
+from integrations.console.doctor.silence_check import webhook_silence
 from integrations.console.doctor.spool_check import spool, spool_disk
 from integrations.console.doctor.standing_checks import apps, backlog, installations, vault
 from integrations.console.doctor.tenant_checks import credentials_in_need, day_budgets, failing_jobs, failing_syncs
@@ -67,6 +68,7 @@ CHECKS = (
     LiveCheck(backlog, "operators.view_metrics", _WORKERS),
     LiveCheck(webhook_answers, "webhooks.view_answers", "webhooks_answers_changelist"),
     LiveCheck(first_webhooks, "webhooks.view_answers", "webhooks_answers_changelist"),
+    LiveCheck(webhook_silence, "webhooks.view_event", "webhooks_event_changelist"),
     LiveCheck(module_deliveries, "webhooks.view_event", "webhooks_event_changelist"),
     LiveCheck(day_budgets, "quota.view_usage", "quota_usage_changelist"),
     LiveCheck(parked_work, "quota.view_parked", "quota_parked_changelist"),
