@@ -43,6 +43,7 @@ _GROUPS: dict[str, tuple[SidebarPage, ...]] = {
     ),
     "Problems": (
         SidebarPage("Problems", "crisis_alert", "problems.Problem"),
+        SidebarPage("Alerts", "notifications", "admin:core_workerprocess_alerts", ("operators.view_metrics",)),
         SidebarPage("Failed and slow calls", "report", "gateway.Call"),
         SidebarPage("Events set aside", "report_problem", "jobs.Trigger"),
         SidebarPage("Writes of jobs", "edit_square", "jobs.Write"),

@@ -49,7 +49,7 @@ webhooks.delete_event jobs.delete_schedule jobs.delete_run sync.delete_plan sync
 tenants.delete_installationchange
 quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry outbox.change_tenantoutbox
 modules.delete_triggersubscription outbox.delete_entry exports.add_export exports.change_export exports.download_export
-upserts.add_upsert upserts.change_upsert upserts.download_upsert
+upserts.add_upsert upserts.change_upsert upserts.download_upsert console.change_operatoralert
 """
 # Apps with their secrets, and who may do what.
 _OWNER = """

@@ -100,6 +100,7 @@ PAGES = {
     "tenants_installation_purge": "OW",
     "problems_timeline": ALL,
     "core_workerprocess_variables": ALL,
+    "core_workerprocess_alerts": ALL,  # its actions: see test_alerts_page
     "core_workerprocess_safekeeping": ALL,  # its actions: see test_safekeeping
     # What the forms on a problem's page post to.
     "tenants_company_note": "SOW",

@@ -15,6 +15,7 @@ from django.contrib.admin import helpers
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
+from integrations.console.alerts import alerts_view
 from integrations.console.safekeeping import safekeeping_view
 from integrations.operators.sign_in import enrolment_page
 from tests.operators.test_any_parameter import FAULT, Reads, owner, pages, reads
@@ -29,7 +30,7 @@ GARBAGE = ("x(", DIGITS, "\0", "²", "[" * 100_000, "2026-13-40T99:99", '{"id": 
 # What chooses the branch of a page that takes several forms.
 BRANCHES = {
     "do": (*enrolment_page._ACTS, "download", "save", "forget"),
-    "action": tuple(safekeeping_view._ACTIONS),
+    "action": (*safekeeping_view._ACTIONS, *alerts_view._ACTIONS),
     "act": ("on", "off", "delete"),
 }
 KEPT = frozenset({"logout", "admin_logout", "sign-out"})  # they end the session

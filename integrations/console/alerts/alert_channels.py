@@ -24,10 +24,11 @@ from django.conf import settings
 
 from integrations.console.doctor.findings import Level
 from integrations.console.models import OperatorAlert
-from integrations.core import clock
+from integrations.core import audit, clock
 from integrations.core.sensitive import sensitive
 from integrations.vault import https_source
 
+TESTED = "alerts.tested"  # the action in the audit trail
 _SECONDS = 10.0
 _WORDS = {Level.FAILED: "in trouble", Level.WARNING: "to look at", Level.UNKNOWN: "not known"}
 log = structlog.get_logger(__name__)
@@ -50,6 +51,15 @@ def tell(alerts: Sequence[OperatorAlert], over: Sequence[OperatorAlert] = ()) ->
             troubles[name] = f"{type(error).__name__}: {told!s:.200}"
             log.error("alerts.not_told", channel=name, reason=troubles[name])  # noqa: TRY400 - the reason says it all
     return troubles
+
+
+def test(*, actor: str) -> dict[str, str]:
+    """Send a test to every channel and record it. Returns what went wrong of each, empty where nothing did."""
+    troubles = tell([])
+    outcomes = {name: troubles.get(name, "") for name in configured()}
+    if outcomes:
+        audit.record(TESTED, actor=actor, subject="alerts", outcomes=outcomes)
+    return outcomes
 
 
 def ping() -> None:

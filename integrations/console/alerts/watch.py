@@ -12,16 +12,15 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from integrations.console.alerts import alert_channels
 from integrations.console.doctor import live_checks
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.models import OperatorAlert
-from integrations.core import masking
+from integrations.core import audit, masking
 
-WAIT = timedelta(minutes=2)  # what is over by then was not worth a message
-REPEAT = timedelta(days=1)
 _CLAIMED = timedelta(minutes=2)  # longer than all channels take
 _ORDER = (Level.FAILED, Level.WARNING, Level.UNKNOWN)
 log = structlog.get_logger(__name__)
@@ -89,9 +88,10 @@ def _remember(found: dict[str, Finding], now: datetime) -> None:
 
 def _untold(now: datetime) -> list[OperatorAlert]:
     loud = Q(muted_until=None) | Q(muted_until__lte=now)
-    due = Q(told_at=None, since__lte=now - WAIT) | Q(told_at__lte=now - REPEAT)
+    lasts, again = timedelta(minutes=settings.ALERT_AFTER_MINUTES), timedelta(hours=settings.ALERT_REPEAT_HOURS)
+    due = Q(told_at=None, since__lte=now - lasts) | Q(told_at__lte=now - again)
     rows = OperatorAlert.objects.filter(loud, due).exclude(level=Level.OK)
-    if settings.ALERT_QUIET_HOURS and _is_quiet(now):
+    if not settings.ALERT_WARNINGS or (settings.ALERT_QUIET_HOURS and _is_quiet(now)):
         rows = rows.filter(level=Level.FAILED)
     return sorted(rows, key=lambda row: _rank(row.level))
 
@@ -118,6 +118,13 @@ def _tell(news: News, now: datetime) -> None:
     log.info("alerts.told", alerts=len(news.alerts), over=len(news.over))
 
 
-def mute(number: int, until: datetime) -> bool:
-    """Send this alert to no channel until then. False if there is none of that number."""
-    return bool(OperatorAlert.objects.filter(pk=number).update(muted_until=until))
+def mute(number: int, until: datetime | None, *, actor: str) -> bool:
+    """Send this alert to no channel until then; None ends that. False if there is none of that number."""
+    with transaction.atomic():
+        row = OperatorAlert.objects.select_for_update().filter(pk=number).first()
+        if row is None:
+            return False
+        OperatorAlert.objects.filter(pk=number).update(muted_until=until)
+        detail = {"alert": row.key, "until": until.isoformat() if until else None}
+        audit.record("alerts.muted" if until else "alerts.unmuted", actor=actor, subject="alerts", **detail)
+    return True

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from integrations.console.alerts import alerts_view
 from integrations.console.safekeeping import safekeeping_view
 from integrations.console.variables_page import variables_view
 from integrations.console.workers_page import broker_messages, queue_facts, worker_facts
@@ -32,8 +33,8 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     fields = ("name", "queues", "threads", "memory", "started_at", "seen_at", "work", "hung")
 
     def get_urls(self) -> list[URLPattern]:
-        """Adds the pages of keys, spool and audit trail, and of variables."""
-        beside = {"safekeeping": safekeeping_view.show, "variables": variables_view.show}
+        """Adds the pages of alerts, of keys, spool and audit trail, and of variables."""
+        beside = {"alerts": alerts_view.show, "safekeeping": safekeeping_view.show, "variables": variables_view.show}
         pages = [
             path(f"{name}/", self.admin_site.admin_view(view), name=f"core_workerprocess_{name}")
             for name, view in beside.items()

@@ -22,6 +22,7 @@ LIVE = {
     "sync/run/": "result_list",
     "quota/usage/": "Resources",
     "core/workerprocess/": "Work that is due",
+    "core/workerprocess/alerts/": "What lasts now",
 }
 
 

@@ -13,6 +13,7 @@ from integrations.console.models import OperatorAlert
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 
+ACTOR = "command line"
 _FIELDS = ("pk", "level", "key", "found", "fix", "since", "told_at", "muted_until")
 
 
@@ -52,21 +53,21 @@ class Command(PrintableCommand):
             )
 
     def _test(self, options: dict[str, Any]) -> None:
-        names = alert_channels.configured()
-        if not names:
+        if not alert_channels.configured():
             raise CommandError("no channel is set: set ALERT_EMAILS and ALERT_SMTP_URL, or ALERT_WEBHOOK_URL")
-        troubles = alert_channels.tell([])
+        outcomes = alert_channels.test(actor=ACTOR)
         if options["json"]:
-            self.stdout.write(json.dumps({name: troubles.get(name, "") for name in names}, indent=2))
+            self.stdout.write(json.dumps(outcomes, indent=2))
         else:
-            for name in names:
-                self.stdout.write(f"{name}: {troubles.get(name, 'took it')}")
-        if troubles:
+            for name, trouble in outcomes.items():
+                self.stdout.write(f"{name}: {trouble or 'took it'}")
+        if any(outcomes.values()):
             raise CommandError("not every channel took it")
 
     def _mute(self, options: dict[str, Any]) -> None:
-        until = clock.now() + timedelta(hours=options["hours"])
-        if not watch.mute(options["number"], until):
+        until = clock.now() + timedelta(hours=options["hours"]) if options["hours"] > 0 else None
+        if not watch.mute(options["number"], until, actor=ACTOR):
             raise CommandError(f"there is no alert {options['number']}: `manage.py alerts list` shows them")
-        result = {"muted": options["number"], "until": until.isoformat()}
-        self.stdout.write(json.dumps(result) if options["json"] else f"muted until {until:%Y-%m-%d %H:%M} UTC")
+        result = {"muted": options["number"], "until": until and until.isoformat()}
+        words = f"muted until {until:%Y-%m-%d %H:%M} UTC" if until else "told again"
+        self.stdout.write(json.dumps(result) if options["json"] else words)
