@@ -90,6 +90,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     """Entries of outboxes, with the decisions about those that hold others."""
 
     personal = Entry.PERSONAL
+    is_live = True
     tenant_id_path = "outbox__tenant_id"
     list_display = ("operation", "key", "entity", "state_label", "tenant_heading", "error_text", "created_at")
     list_filter = ("state", ("operation", ColumnValueLinksFilter))

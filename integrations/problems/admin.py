@@ -77,6 +77,7 @@ class ProblemAdmin(ReadOnlyAdmin):
     """Problems, the latest first, with the actions take, give up, mute, call fixed and open again."""
 
     personal = {"words": masking.text}
+    is_live = True
     list_display = ("what", "error_words", "state_label", "how_often", "seen", "taken_by")
     list_filter = (StateFilter, "kind", "app", MineFilter)
     list_select_related = ("assignee", "app")

@@ -28,6 +28,7 @@ class ParkedAdmin(TenantColumn, ReadOnlyAdmin):
     """Parked tasks in the order in which they wait, with the actions start next and drop."""
 
     personal = {"kwargs": masking.body}
+    is_live = True
     list_display = ("task", "ids", "tenant_heading", "lane_label", "state_label", "age", "reason", "turn")
     list_filter = ("state", "lane", ("reason", ColumnValueLinksFilter), "task")
     search_fields = ("key", "task")

@@ -187,6 +187,7 @@ class UpsertRowAdmin(ReadOnlyAdmin):
     """Rows of upserts with what became of them, and the decision about those whose answer was lost."""
 
     personal = UpsertRow.PERSONAL
+    is_live = True
     list_display = ("title", "upsert", "state_label", "record_id", "why", "said", "trace_id", "sent_at")
     list_filter = ("state",)
     list_select_related = ("upsert__app",)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, Page, Request, expect
 
+from integrations.core import clock
 from integrations.operators import sessions
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Company, Installation
 from tests.console.conftest import LOCATION, begin_run
 from tests.console.test_browser import Watched, browser, plain_http, sign_in, watched
+from tests.operators.conftest import people as people
+from tests.operators.test_access import address, patterns
 
 __all__ = ["browser", "plain_http", "watched"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -29,6 +36,69 @@ def updates(page: Page) -> list[Request]:
 def later(page: Page, seconds: float = 6) -> None:
     """Let the clock of the page go on: no test waits for it."""
     page.clock.run_for(seconds * 1000)
+
+
+def see(page: Page, *, hidden: bool) -> None:
+    """What a browser does when another tab comes to the front, or this one again."""
+    page.evaluate(
+        """hidden => { Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange")); }""",
+        hidden,
+    )
+
+
+def answered(page: Page, act: Callable[[], None]) -> None:
+    """Do what makes the page ask, and wait until it has shown the answer."""
+    before = page.locator(".live-at").inner_text()
+    with page.expect_response(lambda answer: "x-live" in answer.request.headers) as response:
+        act()
+    assert response.value.ok, response.value.url
+    expect(page.locator(".live-at")).not_to_have_text(before)
+
+
+def live_addresses(client: Client, people: dict[str, Any]) -> list[str]:
+    """Every page of the URL configuration that says it is live, but for the second page of a history or an export."""
+    found = []
+    for pattern in patterns():
+        is_other = not pattern.name or str(pattern.name).endswith(("_history", "_delete", "_export", "_add", "logout"))
+        url = None if is_other else address(pattern, people)
+        if url and b"data-live" in b"".join(client.get(url)):
+            found.append(url)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # thirty pages
+def test_each_live_page_asks_every_five_seconds_at_most_and_never_while_hidden_or_paused(
+    watched: Watched, live_server: object, people: dict[str, Any], client: Client
+) -> None:
+    page, base = watched.page, str(live_server)
+    now = clock.now()
+    page.clock.install(time=now)
+    page.clock.pause_at(now + timedelta(seconds=1))
+    client.force_login(User.objects.create_superuser("op"))
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": str(client.session.session_key), "url": base}
+    page.context.add_cookies([cookie])  # type: ignore[list-item]
+    urls = live_addresses(client, people)
+    lists = {"webhooks/event", "jobs/run", "sync/run", "quota/parked", "quota/usage", "problems/problem"}
+    assert {"/admin/", "/admin/core/workerprocess/", *(f"/admin/{name}/" for name in lists)} <= {*urls}
+    asked = updates(page)
+    for url in urls:
+        page.goto(f"{base}{url}")
+        asked.clear()
+        for number in (1, 2):
+            later(page, 4.8)
+            assert len(asked) == number - 1, f"{url} asks more often than every five seconds"
+            answered(page, lambda: later(page, 0.2))
+        see(page, hidden=True)
+        later(page, 60)
+        assert len(asked) == 2, f"{url} asks in a hidden tab"
+        see(page, hidden=False)
+        answered(page, lambda: later(page, 0.2))
+        page.get_by_role("button", name="Pause").click()
+        later(page, 60)
+        assert len(asked) == 3, f"{url} asks while it is paused"
+        page.get_by_role("button", name="Go on").click()  # the tab remembers it
 
 
 def test_a_list_updates_itself_pauses_and_leaves_chosen_rows_alone(
