@@ -23,6 +23,7 @@ from integrations.core import masking, texts
 from integrations.core.pages import tenant_links
 from integrations.gateway.models import Call
 from integrations.highlevel.catalogue import catalogue
+from integrations.highlevel.oauth.dialects import DIALECTS
 from integrations.jobs.models import Run as JobRun
 from integrations.problems.models import Problem
 from integrations.problems.timeline import beginnings
@@ -131,9 +132,15 @@ def _problems(text: str, request: HttpRequest) -> Found:
 def _operations(text: str, request: HttpRequest) -> Found:
     if not request.user.has_perm(masking.PERMISSION):
         return  # the explorer is for those who see personal data
-    keys = [one.key for one in catalogue("v2").operations() if text.lower() in one.key.lower()]
-    for key in keys[:EACH]:
-        yield SearchResult(key, "operation", reverse("admin:gateway_explore_operation", args=[key]), "travel_explore")
+    both: dict[str, list[str]] = {}
+    for dialect in DIALECTS:
+        for one in catalogue(dialect).operations():
+            if text.lower() in one.key.lower():
+                both.setdefault(one.key, []).append(dialect)
+    for key, dialects in list(both.items())[:EACH]:
+        page, (only, *more) = reverse("admin:gateway_explore_operation", args=[key]), dialects
+        words, query = ("operation", "") if more else (f"operation of {only} only", f"?version={only}")
+        yield SearchResult(key, words, page + query, "travel_explore")
 
 
 def _variables(text: str, request: HttpRequest) -> Found:

@@ -82,6 +82,9 @@ LOOKUPS = {
         || coalesce(payload ->> 'lastName', '')), 200) text_pattern_ops)
         WHERE resource = 'contacts' AND deleted_at IS NULL""",
 }
+# The same by last name alone, added later.
+LAST_NAME = """record_by_last_name ON sync_record (left(lower(payload ->> 'lastName'), 200) text_pattern_ops)
+    WHERE resource = 'contacts' AND left(lower(payload ->> 'lastName'), 200) IS NOT NULL AND deleted_at IS NULL"""
 
 NEWEST_FIRST = (OrderBy(ADDED, descending=True, nulls_last=True), OrderBy(F("id"), descending=True))
 

@@ -15,7 +15,7 @@ from integrations.core import clock
 from integrations.operators import roles
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.sync.models import Plan, Record
-from integrations.tenants.models import Installation
+from integrations.tenants.models import App, Installation
 from integrations.upserts.models import Upsert, UpsertRow
 from tests.console.conftest import COMPANY, LOCATION, begin_run
 from tests.console.tenant_page.test_tenant_page import fail_call, receive
@@ -52,6 +52,9 @@ def test_each_kind_is_found(operator_client: Client, agency: Installation, conta
         PHONE: record,
         "+1555": record,
         "ann  can": record,
+        "canar": record,  # the last name alone
+        "(555) 010-7788": record,  # without the country
+        "1 555 010": record,
         contact.record_id: record,
         "w1": ("ContactCreate", f"/admin/webhooks/event/{event.pk}/change/"),
         "Trace-Id-7": ("contacts.get-contact", f"/admin/gateway/call/{call.pk}/change/"),
@@ -63,6 +66,13 @@ def test_each_kind_is_found(operator_client: Client, agency: Installation, conta
     }
     for text, result in expected.items():
         assert result in found(operator_client, text), text
+
+
+def test_an_operation_of_one_version_alone_leads_to_its_form(operator_client: Client, app: App) -> None:
+    for name, version in (("saas.update-rebilling", "v3"), ("ad-manager.li-create-integration", "v2")):
+        address = f"/admin/gateway/call/explore/{name}/?version={version}"
+        assert (name, address) in found(operator_client, name)
+        assert name in operator_client.get(address).content.decode()
 
 
 def test_every_other_id_leads_to_its_timeline(operator_client: Client, agency: Installation) -> None:
@@ -106,7 +116,17 @@ def test_who_sees_them_masked_learns_no_letter_of_a_contact(contact: Record) -> 
     for known in (EMAIL, EMAIL.upper(), f" {PHONE} "):
         assert [title for title, _ in found(client, known)] == ["•••"], known
     assert {title for title, _ in found(client, contact.record_id)} == {"•••", f"Record {contact.pk}"}
-    for guess in (EMAIL[:-1], "ann.canary@", PHONE[:-1], "+1555", "ann", "ann canary", "ann can"):
+    for guess in (
+        EMAIL[:-1],
+        "ann.canary@",
+        PHONE[:-1],
+        "+1555",
+        "555010778",
+        "ann",
+        "ann canary",
+        "ann can",
+        "canary",
+    ):
         assert found(client, guess) == [], guess
 
 
@@ -127,6 +147,7 @@ def test_contacts_are_found_by_their_indexes(contact: Record) -> None:
         payload = {
             "id": f"d{number}",
             "firstName": f"{number:04}",
+            "lastName": f"{number:04}",
             "email": f"{number:04}@e.com",
             "phone": f"+{number:04}",
         }
