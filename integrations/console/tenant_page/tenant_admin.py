@@ -39,6 +39,8 @@ from integrations.webhooks.models import Mailbox
 _PLAN_ACTIONS = ("run_now", "run_in_full", "repair", "pause", "go_on")
 _CREDENTIAL_ACTIONS = ("refresh_now", "mint_again", "suspend", "test_token")
 _JOB_ACTIONS = ("run_at_once", "switch_on", "switch_off")
+_EVENT_ACTIONS = ("process_again",)
+_ENTRY_ACTIONS = ("it_happened", "it_did_not_happen", "send_again", "put_again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def _context(request: HttpRequest, tenant: Tenant, row: Any) -> dict[str, Any]:
     if masking.applies(request):
         _mask(facts)
     table = _table(request, tenant) if isinstance(row, Company) else None
+    shown = _with_actions(request, Plan, facts.plans and facts.plans[:SHOWN], "plan_id", _PLAN_ACTIONS)
+    plans = _with_paces(shown, now)
     signs = tenant_health.signs(facts, troubled_locations=table.troubled if table else 0)
     return {
         "title": str(row or tenant.id),
@@ -153,11 +157,14 @@ def _context(request: HttpRequest, tenant: Tenant, row: Any) -> dict[str, Any]:
         "facts": facts,
         "first_sign": signs[0],
         "more_signs": signs[1:],
-        "plans": _with_paces(
-            _with_actions(request, Plan, facts.plans and facts.plans[:SHOWN], "plan_id", _PLAN_ACTIONS), now
-        ),
+        "installs": [(one, form_for(request, one.row)) for one in facts.installations or ()],
+        "plans": plans,
+        "all_plans": _for_all(plans, facts),
         "credentials": _with_forms(request, facts.credentials, _CREDENTIAL_ACTIONS),
         "job_rows": _jobs(request, facts),
+        "events": _with_forms(request, facts.inbox and facts.inbox.latest, _EVENT_ACTIONS),
+        "boxes": [(one, form_for(request, one.row)) for one in facts.outbox.boxes] if facts.outbox else (),
+        "held": _with_forms(request, facts.outbox and facts.outbox.held, _ENTRY_ACTIONS),
         "table": table,
         "notes": [(note, note_forms.may_delete(request, note)) for note in facts.notes or ()],
         "installers": _installers(facts),
@@ -200,6 +207,17 @@ def _with_paces(plans: list[WithActions] | None, now: datetime) -> list[WithActi
     runs = Run.objects.in_bulk(ids) if ids else {}
     paces = {pk: run_progress.words(run, run.seen, run.total, now) for pk, run in runs.items()}
     return plans and [replace(plan, pace=paces.get(plan.row.run_id, "")) for plan in plans]
+
+
+def _for_all(plans: list[WithActions] | None, facts: TenantFacts) -> ActionForm | None:
+    """The buttons for all plans at once: each that fits one of those shown. None where there is one plan at most."""
+    forms = [plan.form for plan in plans or () if plan.form]
+    if len(forms) < 2:
+        return None
+    labels = dict(choice for form in forms for choice in form.choices)
+    keys = tuple(str(plan.plan_id) for plan in facts.plans or ())
+    choices = tuple((name, labels[name]) for name in _PLAN_ACTIONS if name in labels)
+    return ActionForm(forms[0].url, keys, "all plans", choices)
 
 
 def _with_forms(request: HttpRequest, rows: Collection[Any] | None, names: Collection[str]) -> list[WithActions] | None:

@@ -23,10 +23,12 @@ _DELETE = "delete_selected"  # Django's own, which has a button of its own
 
 @dataclass(frozen=True, slots=True)
 class ActionForm:
-    """The buttons of one row. `url` is the list that takes the POST; `choices` are names and labels of the actions."""
+    """The buttons of a row, or of several. `url` is the list that takes the POST; `rows` are keys, `choices` the names
+    and labels of the actions.
+    """
 
     url: str
-    row: str
+    rows: tuple[str, ...]
     title: str
     choices: tuple[tuple[str, str], ...]
 
@@ -40,7 +42,8 @@ def form_for(request: HttpRequest, row: Model, names: Collection[str] | None = N
     if not choices:
         return None
     model = row._meta  # noqa: SLF001 - Django's documented name
-    return ActionForm(reverse(f"admin:{model.app_label}_{model.model_name}_changelist"), str(row.pk), str(row), choices)
+    url = reverse(f"admin:{model.app_label}_{model.model_name}_changelist")
+    return ActionForm(url, (str(row.pk),), str(row), choices)
 
 
 def _without_note(label: str) -> str:
