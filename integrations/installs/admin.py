@@ -86,13 +86,11 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    "tenant_link",
-                    ("app", "kind"),
-                    ("user_type", "resource_id"),
-                    "company_id",
+                    ("tenant_link", "app", "kind"),
                     "state",
                     "reason",
                     "reconnect",
+                    ("user_type", "resource_id", "company_id"),
                 )
             },
         ),

@@ -9,13 +9,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.ages import relative
 from integrations.core.errors import BadRequest, SealBroken
 from integrations.core.filters import ColumnValueLinksFilter
 from integrations.core.runs import run_progress
@@ -32,6 +33,16 @@ from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.names import TenantNames
 from integrations.vault.misfit_admin import DiscardsMisfits
 
+# What matters first.
+_PLAN = (("resource", "variant", "tenant_link"), ("enabled", "latest_run"), ("synced_at", "due_at", "full_due_at"))
+_PLAN_WORK = (("app", "location_id", "created_at"), ("cursor_at", "repair_asked_at"), ("counted_at", "surplus"))
+_RECORD = (
+    ("resource", "record_id", "tenant_link"),
+    ("updated_at", "deleted_at", "deleted_by"),
+    "pretty",
+    "history_of_it",
+)
+
 
 @admin.register(Plan)
 class PlanAdmin(TenantNames, DiscardsMisfits):
@@ -42,28 +53,12 @@ class PlanAdmin(TenantNames, DiscardsMisfits):
     list_select_related = ("app",)
     search_fields = ("=location_id", "resource")
     search_help_text = "A tenant's name or whole id, or a resource"
-    fields = (
-        "app",
-        "tenant_link",
-        "location_id",
-        "resource",
-        "variant",
-        "enabled",
-        "filters",
-        "calls_per_day",
-        "due_at",
-        "cursor_at",
-        "full_due_at",
-        "repair_asked_at",
-        "counted_at",
-        "surplus",
-        "synced_at",
-        "every",
-        "is_own_choice",
-        "is_left_out",
-        "created_at",
+    fieldsets = (
+        (None, {"fields": _PLAN}),
+        ("Choice", {"fields": ("filters", ("calls_per_day", "every"), ("is_own_choice", "is_left_out"))}),
+        ("Work", {"fields": _PLAN_WORK}),
     )
-    readonly_fields = ("tenant_link",)
+    readonly_fields = ("tenant_link", "latest_run")
     actions = ("run_now", "run_in_full", "repair", "pause", "go_on", "discard")
 
     def get_urls(self) -> list[URLPattern]:
@@ -81,6 +76,16 @@ class PlanAdmin(TenantNames, DiscardsMisfits):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions. There is no form: it would write what only the choice page may."""
         return request.user.has_perm("sync.change_plan")
+
+    @display(description="latest run")
+    def latest_run(self, plan: Plan) -> SafeString | str:
+        """Its status, as a link, and when it ended."""
+        run = plan.runs.order_by("-pk").first()
+        if run is None:
+            return "none yet"
+        url, words = reverse("admin:sync_run_change", args=[run.pk]), f"{run.kind}, {run.status}"
+        at = relative(run.finished_at or run.started_at, clock.now())
+        return format_html('<a class="tenant-link" href="{}">{}</a> {}', url, words, at)
 
     @action(description="Run now", permissions=["operate"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
@@ -153,8 +158,8 @@ class RunAdmin(TenantNames, DiscardsMisfits, SupportedRuns):
                 )
             },
         ),
-        ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
         ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer", "what_to_do")}),
+        ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
     readonly_fields = ("tenant_link", "progress_bar", "result", "answer", "what_to_do")
@@ -273,21 +278,9 @@ class RecordAdmin(TenantNames, ReadOnlyAdmin):
     list_select_related = ("app",)
     search_fields = ("record_id",)  # only shows the search box; `get_search_results` does the search
     search_help_text = "A record, a location or a company (whole id)"
-    fields = (
-        "app",
-        "tenant_link",
-        "location_id",
-        "resource",
-        "record_id",
-        "version_at",
-        "alive_at",
-        "seen_run",
-        "missing_at",
-        "deleted_at",
-        "deleted_by",
-        "updated_at",
-        "pretty",
-        "history_of_it",
+    fieldsets = (
+        (None, {"fields": _RECORD}),
+        ("Listings", {"fields": (("app", "location_id"), ("version_at", "alive_at"), ("seen_run", "missing_at"))}),
     )
     readonly_fields = ("tenant_link", "pretty", "history_of_it")
 

@@ -76,6 +76,9 @@ class InstalledFilter(admin.SimpleListFilter):
         return queryset
 
 
+_ERROR = (("error_code", "error"), "what_to_do", "answer")
+
+
 @admin.register(Event)
 class EventAdmin(TenantColumn, DiscardsMisfits):
     """Stored webhooks, the newest first."""
@@ -100,15 +103,12 @@ class EventAdmin(TenantColumn, DiscardsMisfits):
     ordering = ("-received_at",)
     actions = ("process_again", "discard")
     fields = (
-        "tenant_link",
-        ("app", "mailbox"),
-        ("type", "webhook_id"),
-        ("occurred_at", "received_at"),
-        ("status", "attempts", "due_at", "processed_at"),
-        ("error_code", "error"),
+        ("type", "tenant_link"),
+        ("status", "received_at", "processed_at"),
+        *_ERROR,
         "failed_attempts",
-        "answer",
-        "what_to_do",
+        ("attempts", "due_at", "occurred_at"),
+        ("webhook_id", "app", "mailbox"),
         "payload_json",
     )
     readonly_fields = ("tenant_link", "failed_attempts", "answer", "what_to_do", "payload_json")
@@ -116,6 +116,11 @@ class EventAdmin(TenantColumn, DiscardsMisfits):
     class Media:
         css = {"all": panel.STYLES}
         js = panel.SCRIPTS
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nothing about an error where there is none."""
+        fields = super().get_fields(request, obj)
+        return [one for one in fields if one not in _ERROR] if obj is not None and not obj.error_code else fields
 
     def tenant_id_of(self, row: Event) -> str:
         """The id of the mailbox's tenant."""
