@@ -1,4 +1,4 @@
-"""WCAG 2.2 A and AA as axe judges them, in a wide light window and on a dark telephone, and what a keyboard reaches."""
+"""WCAG 2.2 A and AA as axe judges them, light and dark, wide and on a telephone; and what a keyboard reaches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from integrations.console import urls as public_pages
 from integrations.installs import urls as pages_of_installs
 from integrations.installs.browser import result_link
 from integrations.operators import urls as own_pages
+from integrations.sync.models import Plan
 from integrations.tenants.models import Installation
+from tests.console.conftest import LOCATION
 from tests.console.test_browser import ColorScheme, Watched, browser, plain_http, sign_in, watched
 from tests.operators.conftest import people as people
 from tests.operators.test_access import address, patterns
@@ -32,8 +34,8 @@ OPTIONS = {
 }
 JUDGE = """options => axe.run(document, options).then(found => found.violations.flatMap(
     rule => rule.nodes.map(node => [rule.id, node.html.slice(0, 300)])))"""
-Window = tuple[ColorScheme, int]
-WINDOWS: tuple[Window, ...] = (("light", 1440), ("dark", 390))
+SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
+WIDTHS = (1440, 390)
 ALIKE = ("_history", "_delete", "_export")  # the same page for every model: one is judged
 
 
@@ -63,13 +65,13 @@ def is_a_page(answer: Any) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # a hundred pages
-@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window[0])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_axe_finds_nothing_on_any_page(
-    watched: Watched, live_server: object, people: dict[str, Any], client: Client, window: Window
+    watched: Watched, live_server: object, people: dict[str, Any], client: Client, scheme: ColorScheme
 ) -> None:
-    """Every page that has an address, signed in; a new one is judged without a line here."""
+    """Every page that has an address, signed in, at both widths; a new one is judged without a line here."""
     page, base = watched.page, str(live_server)
-    look_like(watched, window)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     browser_of_install = "b" * 43
     values = {"install-result": result_link.make(people["tenants.Installation"], None, browser=browser_of_install)}
     client.force_login(User.objects.create_superuser("op"))
@@ -83,28 +85,25 @@ def test_axe_finds_nothing_on_any_page(
         assert answer.ok, f"{url}: {answer.status}"
         judged.append(url)
         is_dark = page.locator("html").evaluate("html => html.classList.contains('dark')")
-        assert is_dark == (window[0] == "dark") or not url.startswith("/admin/"), url
-        found += [(url, *one) for one in page.evaluate(JUDGE, OPTIONS)]
+        assert is_dark == (scheme == "dark") or not url.startswith("/admin/"), url
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            found += [(url, width, *one) for one in page.evaluate(JUDGE, OPTIONS)]
     assert found == []
     assert len(judged) > 90
     assert {"/", "/install/", "/embed/", "/admin/", "/admin/second-factor/", "/admin/sync/plan/choose/"} <= {*judged}
-    assert "/admin/core/workerprocess/safekeeping/" in judged
+    assert {f"/admin/core/workerprocess/{name}/" for name in ("safekeeping", "alerts")} <= {*judged}
 
 
 @pytest.mark.parametrize("url", ["/admin/login/", "/no/such/page"])
 def test_axe_finds_nothing_for_a_stranger(watched: Watched, live_server: object, db: None, url: str) -> None:
     watched.expected_status = 404
-    for window in WINDOWS:
-        look_like(watched, window)
+    for scheme in SCHEMES:  # before the page is loaded, because it keeps the scheme that it was loaded with
+        watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         watched.page.goto(f"{live_server}{url}")
-        assert Axe().run(watched.page, options=OPTIONS).response["violations"] == []
-
-
-def look_like(watched: Watched, window: Window) -> None:
-    """Set scheme and width before a page is loaded: the operators' pages take the scheme that they are loaded with."""
-    scheme, width = window
-    watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    watched.page.set_viewport_size({"width": width, "height": 900})
+        for width in WIDTHS:
+            watched.page.set_viewport_size({"width": width, "height": 900})
+            assert Axe().run(watched.page, options=OPTIONS).response["violations"] == []
 
 
 def test_keys_alone_reach_the_content_and_the_search(
@@ -124,3 +123,49 @@ def test_keys_alone_reach_the_content_and_the_search(
     assert box.evaluate("box => getComputedStyle(box).outlineStyle") == "solid", "the focus is seen"
     page.keyboard.press("Enter")
     expect(page.locator("#search-input-command")).to_be_focused()
+
+
+def test_keys_alone_go_from_the_sign_in_to_a_cure(watched: Watched, live_server: object, agency: Installation) -> None:
+    """A paused sync: found by the search, let go on by a button of the location's page, without a mouse."""
+    Plan.objects.filter(location_id=LOCATION).update(enabled=False)
+    User.objects.create_superuser("op", "op@example.com", "a-long-operator-password")
+    page, keys = watched.page, watched.page.keyboard
+    page.goto(f"{live_server}/admin/")
+    reach(page, "username")
+    keys.type("op")
+    reach(page, "password")
+    keys.type("a-long-operator-password")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Syncs under way")).to_be_visible()
+    keys.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
+    keys.type(LOCATION)
+    expect(page.get_by_role("link", name=f"Studio {LOCATION}").last).to_be_visible()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.get_by_text("Syncs paused: contacts")).to_be_visible()
+    reach(page, "Skip to content")
+    keys.press("Enter")
+    reach(page, "Go on", within=".tenant-table")
+    keys.press("Enter")
+    expect(page.get_by_text("1 plans go on.")).to_be_visible()
+    assert Plan.objects.get(location_id=LOCATION).enabled
+
+
+FOCUSED = """within => { const it = document.activeElement; const style = getComputedStyle(it);
+    const here = !within || it.closest(within);
+    return [here ? (it.name && it.name !== "action" ? it.name : it.innerText || "").trim() : "",
+            style.outlineStyle !== "none" || style.boxShadow !== "none"]; }"""
+
+
+def reach(page: Page, words: str, within: str = "") -> None:
+    """Press Tab until what has these words, or is the field of this name, has the focus, and see that it shows."""
+    passed = []
+    for _ in range(150):
+        name, is_shown = page.evaluate(FOCUSED, within)
+        if str(name).startswith(words):
+            assert is_shown, f"the focus of {words} is not seen"
+            return
+        passed.append(name)
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{words} is not reached: {passed}")
