@@ -1,4 +1,6 @@
-"""Figures of a benchmark that may not be exceeded. All are ratios or counts, never seconds of one machine."""
+"""Figures of a benchmark that may not be exceeded. All are ratios or counts, never seconds of one machine; but for the
+time that an operator waits: for a page of the largest deployment, and for a command to begin.
+"""
 
 from __future__ import annotations
 
