@@ -6,8 +6,8 @@
     python -m bench.bench_console --keep sync/    only the pages whose addresses have this text
 
 Each page is asked for as an operator's browser does, through all of Django in this process: every page of the URL
-configuration (`bench.data.console_pages`), and lists with the filters and searches below. What a page can cost at least is
-the first line: the same frame around an empty list.
+configuration (`bench.data.console_pages`), and lists with the filters and searches below. What a page can cost at
+least is the first line: the same frame around an empty list.
 
 At size 1 a page may take 300 ms at most, and the search 100 ms in SQL; another `--limit MILLISECONDS` is judged at any
 size. A page above its bound ends the benchmark as a failure, once all are measured.

@@ -13,9 +13,9 @@ from integrations.console.doctor.findings import Finding, Level
 from integrations.console.models import OperatorAlert
 from integrations.core import clock
 from integrations.core.models import AuditEntry
-from tests.console.test_alerts import EVENTS, KEYS, SECRET, Hook
-from tests.console.test_alerts import findings as findings
-from tests.console.test_alerts import hook as hook
+from tests.console.alerts.test_alerts import EVENTS, KEYS, SECRET, Hook
+from tests.console.alerts.test_alerts import findings as findings
+from tests.console.alerts.test_alerts import hook as hook
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
 

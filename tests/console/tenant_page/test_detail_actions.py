@@ -19,7 +19,7 @@ from integrations.sync.models import Plan
 from integrations.tenants.models import Installation
 from integrations.webhooks.models import Event
 from tests.console.conftest import LOCATION
-from tests.console.test_tenant_page import PAGE, receive
+from tests.console.tenant_page.test_tenant_page import PAGE, receive
 from tests.operators.conftest import people as people
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
