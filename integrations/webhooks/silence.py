@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
@@ -50,6 +50,17 @@ WITH RECURSIVE heard AS (
     ) earlier
 )
 SELECT id, array_agg(slot ORDER BY slot) FROM heard GROUP BY id
+"""
+
+# One step in the index per mailbox, whatever the number of events.
+_QUIET = """
+SELECT box.id, box.app_id, app.name, box.tenant, latest.received_at
+FROM webhooks_mailbox box JOIN tenants_app app ON app.id = box.app_id CROSS JOIN LATERAL (
+    SELECT received_at FROM webhooks_event WHERE mailbox_id = box.id ORDER BY received_at DESC LIMIT 1
+) latest
+WHERE box.tenant <> 'app' AND box.app_id <> ALL(%(but)s::bigint[])
+  AND latest.received_at > %(after)s AND latest.received_at < %(before)s
+ORDER BY latest.received_at DESC LIMIT %(most)s
 """
 
 
@@ -107,16 +118,21 @@ def apps(now: datetime) -> list[Silence]:
 
 def tenants(now: datetime, but: Sequence[int] = ()) -> list[Silence]:
     """The tenants that are silent, the latest first, but for those of these apps."""
-    newest = Event.objects.filter(mailbox=OuterRef("pk")).order_by("-received_at").values("received_at")[:1]
-    boxes = Mailbox.objects.exclude(tenant="app").exclude(app__in=but).annotate(latest=Subquery(newest))
-    quiet = boxes.filter(latest__gt=now - HISTORY, latest__lt=now - EXPECTED * TENANT_SLOT).filter(installed_here())
-    named = quiet.values_list("pk", "app_id", "tenant", "latest", name=F("app__name"))
-    rows = {row[0]: row for row in named.order_by("-latest")[:MOST_TENANTS]}
-    heard = _heard("mailbox_id", {pk: row[3] for pk, row in rows.items()}, TENANT_SLOT)
+    values = {
+        "but": list(but),
+        "after": now - HISTORY,
+        "before": now - EXPECTED * TENANT_SLOT,
+        "most": MOST_TENANTS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_QUIET, values)
+        rows: dict[int, tuple[int, str, str, datetime]] = {pk: row for pk, *row in cursor.fetchall()}
+    here = Mailbox.objects.filter(installed_here(), pk__in=list(rows)).values_list("pk", flat=True) if rows else ()
+    heard = _heard("mailbox_id", {pk: rows[pk][3] for pk in here}, TENANT_SLOT)
     return [
         Silence(app_id, name, tenant, latest, heard[pk].longest)
-        for pk, app_id, tenant, latest, name in rows.values()
-        if heard[pk].is_silent(now)
+        for pk, (app_id, name, tenant, latest) in rows.items()
+        if pk in heard and heard[pk].is_silent(now)
     ]
 
 
