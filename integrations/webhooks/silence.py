@@ -126,7 +126,7 @@ def tenants(now: datetime, but: Sequence[int] = ()) -> list[Silence]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_QUIET, values)
-        rows: dict[int, tuple[int, str, str, datetime]] = {pk: row for pk, *row in cursor.fetchall()}
+        rows: dict[int, tuple[int, str, str, datetime]] = {row[0]: row[1:] for row in cursor.fetchall()}
     here = Mailbox.objects.filter(installed_here(), pk__in=list(rows)).values_list("pk", flat=True) if rows else ()
     heard = _heard("mailbox_id", {pk: rows[pk][3] for pk in here}, TENANT_SLOT)
     return [
