@@ -34,7 +34,7 @@ from integrations.jobs.models import Schedule
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Company, Location
 from integrations.tenants.tenant_note import LONGEST
-from integrations.webhooks.models import Mailbox
+from integrations.webhooks.models import Event, Mailbox
 
 _PLAN_ACTIONS = ("run_now", "run_in_full", "repair", "pause", "go_on")
 _CREDENTIAL_ACTIONS = ("refresh_now", "mint_again", "suspend", "test_token")
@@ -162,7 +162,7 @@ def _context(request: HttpRequest, tenant: Tenant, row: Any) -> dict[str, Any]:
         "all_plans": _for_all(plans, facts),
         "credentials": _with_forms(request, facts.credentials, _CREDENTIAL_ACTIONS),
         "job_rows": _jobs(request, facts),
-        "events": _with_forms(request, facts.inbox and facts.inbox.latest, _EVENT_ACTIONS),
+        "events": _events(request, facts),
         "boxes": [(one, form_for(request, one.row)) for one in facts.outbox.boxes] if facts.outbox else (),
         "held": _with_forms(request, facts.outbox and facts.outbox.held, _ENTRY_ACTIONS),
         "table": table,
@@ -207,6 +207,15 @@ def _with_paces(plans: list[WithActions] | None, now: datetime) -> list[WithActi
     runs = Run.objects.in_bulk(ids) if ids else {}
     paces = {pk: run_progress.words(run, run.seen, run.total, now) for pk, run in runs.items()}
     return plans and [replace(plan, pace=paces.get(plan.row.run_id, "")) for plan in plans]
+
+
+def _events(request: HttpRequest, facts: TenantFacts) -> list[WithActions]:
+    """The latest events, with buttons of those that could not be processed."""
+    poisoned = Event.Status.POISONED
+    return [
+        WithActions(event, form_for(request, event, _EVENT_ACTIONS) if event.status == poisoned else None)
+        for event in (facts.inbox.latest if facts.inbox else ())
+    ]
 
 
 def _for_all(plans: list[WithActions] | None, facts: TenantFacts) -> ActionForm | None:

@@ -88,7 +88,7 @@ def test_parts_of_a_tenant_are_cured_on_its_page(operator_client: Client, agency
     here = {"app": agency.app, "level": "Location", "tenant_id": LOCATION, "created_at": clock.now()}
     box = TenantOutbox.objects.create(**here)
     put = {"outbox": box, "entity": "e", "operation": "contacts.create-note", "lane": "events"}
-    entry = Entry.objects.create(key="a", state="unknown", created_at=clock.now(), **put)
+    entry = Entry.objects.create(key="a", state="unknown", sent_at=clock.now(), created_at=clock.now(), **put)
     installation = Installation.objects.get(resource_id=LOCATION)
     text = operator_client.get(PAGE).content.decode()
     press(operator_client, text, re.escape(f"Actions on {event}"), "process_again")
