@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import OuterRef, Subquery
@@ -118,7 +119,7 @@ def apps(now: datetime) -> list[Silence]:
 
 def tenants(now: datetime, but: Sequence[int] = ()) -> list[Silence]:
     """The tenants that are silent, the latest first, but for those of these apps."""
-    values = {
+    values: dict[str, Any] = {
         "but": list(but),
         "after": now - HISTORY,
         "before": now - EXPECTED * TENANT_SLOT,
@@ -139,7 +140,7 @@ def tenants(now: datetime, but: Sequence[int] = ()) -> list[Silence]:
 def _heard(column: str, latest: dict[int, datetime], slot: timedelta) -> dict[int, _Heard]:
     if not latest:
         return {}
-    values = {"ids": list(latest), "latest": list(latest.values()), "slot": slot, "history": HISTORY}
+    values: dict[str, Any] = {"ids": list(latest), "latest": list(latest.values()), "slot": slot, "history": HISTORY}
     with connection.cursor() as cursor:
         cursor.execute(_HEARD.format(column=column), values)
         return {pk: _Heard(latest[pk], slots, slot) for pk, slots in cursor.fetchall()}

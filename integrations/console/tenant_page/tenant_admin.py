@@ -164,7 +164,7 @@ def _context(request: HttpRequest, tenant: Tenant, row: Any) -> dict[str, Any]:
         "job_rows": _jobs(request, facts),
         "events": _events(request, facts),
         "boxes": [(one, form_for(request, one.row)) for one in facts.outbox.boxes] if facts.outbox else (),
-        "held": _with_forms(request, facts.outbox and facts.outbox.held, _ENTRY_ACTIONS),
+        "held": _with_forms(request, facts.outbox.held if facts.outbox else None, _ENTRY_ACTIONS),
         "table": table,
         "notes": [(note, note_forms.may_delete(request, note)) for note in facts.notes or ()],
         "installers": _installers(facts),
