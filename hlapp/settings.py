@@ -126,18 +126,15 @@ if AUDIT_HEAD_FILE and not os.access(Path(AUDIT_HEAD_FILE).parent, os.W_OK):
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 ALERT_EMAIL_FROM = env.text("ALERT_EMAIL_FROM", default="hlapp@localhost")
 ALERT_SMTP_URL = env.secret("ALERT_SMTP_URL", default="")
-ALERT_WEBHOOK_URL = env.secret("ALERT_WEBHOOK_URL", default="")
+ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", default="", schemes=("https",))
 ALERT_WEBHOOK_SECRET = env.secret("ALERT_WEBHOOK_SECRET", default="")
-ALERT_PING_URL = env.secret("ALERT_PING_URL", default="")
+ALERT_PING_URL = env.url("ALERT_PING_URL", default="", schemes=("https",))
 ALERT_QUIET_HOURS = env.hours("ALERT_QUIET_HOURS", default=())
 ALERT_AFTER_MINUTES = env.integer("ALERT_AFTER_MINUTES", default=2)  # what is over by then is not worth a message
 ALERT_REPEAT_HOURS = env.integer("ALERT_REPEAT_HOURS", default=24, minimum=1)
 ALERT_WARNINGS = env.flag("ALERT_WARNINGS", default=True)
 if ALERT_EMAILS and not ALERT_SMTP_URL.startswith(("smtp://", "smtps://")):
     env.reject("ALERT_SMTP_URL", "should be smtp://user:password@host:587 (or smtps) when ALERT_EMAILS is set")
-for _name, _address in (("ALERT_WEBHOOK_URL", ALERT_WEBHOOK_URL), ("ALERT_PING_URL", ALERT_PING_URL)):
-    if _address and not _address.startswith("https://"):
-        env.reject(_name, "should be an https address")
 
 # Name, logo, colours and words of the pages that agencies see (integrations/console/brand/brand_file.py).
 try:

@@ -144,8 +144,9 @@ def test_keys_alone_go_from_the_sign_in_to_a_cure(watched: Watched, live_server:
     keys.press("ArrowDown")
     keys.press("Enter")
     expect(page.get_by_text("Syncs paused: contacts")).to_be_visible()
-    reach(page, "Skip to content")
-    keys.press("Enter")
+    keys.press("Tab")
+    keys.press("Enter")  # to the content
+    expect(page.get_by_role("main")).to_be_focused()
     reach(page, "Go on", within=".tenant-table")
     keys.press("Enter")
     expect(page.get_by_text("1 plans go on.")).to_be_visible()

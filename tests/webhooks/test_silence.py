@@ -16,7 +16,7 @@ from integrations.console.doctor.silence_check import webhook_silence
 from integrations.core import clock
 from integrations.core.tenant import UserType
 from integrations.tenants.models import App, Installation, Location
-from integrations.webhooks import silence
+from integrations.webhooks import stopped_events
 from integrations.webhooks.models import Event, Mailbox
 
 pytestmark = pytest.mark.django_db
@@ -73,9 +73,9 @@ def silent(now: datetime) -> list[str]:
     return [f"{one.app if not one.tenant else one.tenant}{' likely' if one.is_likely else ''}" for one in both(now)]
 
 
-def both(now: datetime) -> list[silence.Silence]:
-    apps = silence.apps(now)
-    return apps + silence.tenants(now, [one.app_id for one in apps])
+def both(now: datetime) -> list[stopped_events.Silence]:
+    apps = stopped_events.apps(now)
+    return apps + stopped_events.tenants(now, [one.app_id for one in apps])
 
 
 def test_a_busy_app_that_falls_silent_alarms_within_hours_and_is_over_with_the_next_event(app: App) -> None:
@@ -90,7 +90,7 @@ def test_a_busy_app_that_falls_silent_alarms_within_hours_and_is_over_with_the_n
         assert "https://app.example.com/webhooks/" in alarm.fix
         receive(box, [clock.now()], until=clock.now() + HOUR)
         assert [one.level for one in webhook_silence()] == [Level.OK]
-    assert silent(MONDAY + silence.HISTORY + 4 * HOUR) == [], "what lasts for two weeks is the new habit"
+    assert silent(MONDAY + stopped_events.HISTORY + 4 * HOUR) == [], "what lasts for two weeks is the new habit"
 
 
 def test_nights_weekends_and_a_holiday_do_not_alarm_but_what_is_longer_does(app: App) -> None:
@@ -152,7 +152,12 @@ def test_slots_are_read_by_the_indexes_of_the_latest_events(app: App, other_app:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE webhooks_event")
         for column, index, pk in (("app_id", "app", app.pk), ("mailbox_id", "tenant", box.pk)):
-            values = {"ids": [pk], "latest": [MONDAY], "slot": silence.TENANT_SLOT, "history": silence.HISTORY}
-            cursor.execute("EXPLAIN " + silence._HEARD.format(column=column), values)
+            values = {
+                "ids": [pk],
+                "latest": [MONDAY],
+                "slot": stopped_events.TENANT_SLOT,
+                "history": stopped_events.HISTORY,
+            }
+            cursor.execute("EXPLAIN " + stopped_events._HEARD.format(column=column), values)
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert f"event_latest_of_{index}" in plan, plan

@@ -1,4 +1,4 @@
-"""The live check of webhook silence: events that were regular and have stopped (`webhooks.silence` has the rule)."""
+"""The live check of webhook silence: events that were regular and have stopped (`webhooks.stopped_events` has the rule)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
 from integrations.core.ages import span
 from integrations.core.pages import tenant_links
-from integrations.webhooks import silence
-from integrations.webhooks.silence import Silence
+from integrations.webhooks import stopped_events
+from integrations.webhooks.stopped_events import Silence
 
 _NAME = "silence of webhooks"
 _NAMED = 5  # tenants; the others are counted
-_KEPT = silence.WEEK.days + 2  # days: with fewer there is no week before the silence
+_KEPT = stopped_events.WEEK.days + 2  # days: with fewer there is no week before the silence
 _PORTAL = "see in the developer portal that the webhook URL is {url}, that it is not paused, and that events are chosen"
 
 
@@ -28,8 +28,8 @@ def webhook_silence() -> Iterator[Finding]:
         yield Finding(_NAME, Level.UNKNOWN, found, f"set WEBHOOK_RETENTION_DAYS to {_KEPT} or more")
         return
     now = clock.now()
-    apps = silence.apps(now)
-    tenants = silence.tenants(now, [one.app_id for one in apps])
+    apps = stopped_events.apps(now)
+    tenants = stopped_events.tenants(now, [one.app_id for one in apps])
     yield from (_app(one, now) for one in apps)
     known = tenant_links.known(one.tenant.partition(":")[2] for one in tenants[:_NAMED])
     yield from (_tenant(one, known, now) for one in tenants[:_NAMED])
