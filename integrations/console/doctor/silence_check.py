@@ -1,4 +1,4 @@
-"""The live check of webhook silence: events that were regular and have stopped (`webhooks.stopped_events` has the rule)."""
+"""The live check of webhook silence: events that were regular and have stopped, by `webhooks.stopped_events`."""
 
 from __future__ import annotations
 
