@@ -14,9 +14,11 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from integrations.console import urls as public_pages
+from integrations.core import clock
 from integrations.installs import urls as pages_of_installs
 from integrations.installs.browser import result_link
 from integrations.operators import urls as own_pages
+from integrations.sync import plans
 from integrations.sync.models import Plan
 from integrations.tenants.models import Installation
 from tests.console.conftest import LOCATION
@@ -127,7 +129,7 @@ def test_keys_alone_reach_the_content_and_the_search(
 
 def test_keys_alone_go_from_the_sign_in_to_a_cure(watched: Watched, live_server: object, agency: Installation) -> None:
     """A paused sync: found by the search, let go on by a button of the location's page, without a mouse."""
-    Plan.objects.filter(location_id=LOCATION).update(enabled=False)
+    plans.switch(Plan.objects.filter(location_id=LOCATION), clock.now(), enabled=False)
     User.objects.create_superuser("op", "op@example.com", "a-long-operator-password")
     page, keys = watched.page, watched.page.keyboard
     page.goto(f"{live_server}/admin/")
