@@ -25,6 +25,8 @@ NOT_PAGES = {
     "view_on_site": "leads elsewhere",
     "gateway_explore_path": "the page of an operation by another address",
     "privacy_purge_ask": "a question before an action",
+    "sync_plan_adaptive": "a question before an action",
+    "sync_plan_variant": "a question before an action",
 }
 FORMS = ("_add", "_delete", "_purge", "_release", "_clean_up", "_cancel", "_this")
 POSTED = ("_note", "_again", "_mute", "_assign")
