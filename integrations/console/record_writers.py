@@ -1,4 +1,7 @@
-"""Finds the writes of jobs and outboxes that name a record, for its history: who of ours may have changed it."""
+"""Finds the writes of jobs, outboxes and upserts that name a record, for its history: who of ours may have changed it.
+
+The body of a settled row of an upsert is gone, but its record's id stays.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from integrations.outbox.models import Entry
 from integrations.sync.history import shown
 from integrations.sync.history.shown import Writer
 from integrations.sync.models import Record
+from integrations.upserts.models import UpsertRow
 
 MOST = 100  # writes of each kind
 
@@ -26,7 +30,8 @@ def register() -> None:
 
 def find(record: Record, since: datetime, until: datetime) -> list[Writer]:
     """Writes to the record's tenant that were sent in this time and name the record, the oldest first."""
-    return sorted([*_of_jobs(record, since, until), *_of_outboxes(record, since, until)], key=lambda one: one.at)
+    ways = (_of_jobs, _of_outboxes, _of_upserts)
+    return sorted((one for of in ways for one in of(record, since, until)), key=lambda one: one.at)
 
 
 def _of_jobs(record: Record, since: datetime, until: datetime) -> list[Writer]:
@@ -57,6 +62,22 @@ def _of_outboxes(record: Record, since: datetime, until: datetime) -> list[Write
         )
         for entry in found.order_by("pk")[:MOST]
         if entry.sent_at is not None
+    ]
+
+
+def _of_upserts(record: Record, since: datetime, until: datetime) -> list[Writer]:
+    mine = UpsertRow.objects.filter(
+        upsert__app=record.app_id, upsert__level=record.tenant.user_type, upsert__tenant_id=record.tenant.id
+    )
+    found = mine.filter(record_id=record.record_id, sent_at__range=(since, until)).select_related("upsert")
+    return [
+        Writer(
+            row.sent_at,
+            f"row {row.number} of {row.upsert} called {row.upsert.operation}",
+            reverse("admin:upserts_upsertrow_change", args=[row.pk]),
+        )
+        for row in found.order_by("pk")[:MOST]
+        if row.sent_at is not None
     ]
 
 

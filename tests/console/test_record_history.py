@@ -14,6 +14,7 @@ from integrations.jobs.models import Run, Schedule, Write
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.sync.models import HistoryEntry, Plan, Record
 from integrations.tenants.models import App, Installation
+from integrations.upserts.models import Upsert, UpsertRow
 from tests.console.conftest import LOCATION
 from tests.operators.conftest import SignIn
 from tests.operators.conftest import sign_in as sign_in
@@ -44,7 +45,7 @@ def change(record: Record, fields: dict[str, Any]) -> None:
 
 
 def write(app: App, record: Record) -> None:
-    """A job's write, and one of the outbox, that name the record."""
+    """A job's write, one of the outbox, and one of a bulk upsert, that name the record."""
     sent_at = clock.now() - timedelta(minutes=1)
     schedule = Schedule.objects.create(
         app=app, job="shop.tidy", level="Location", tenant_id=LOCATION, created_at=sent_at
@@ -73,6 +74,12 @@ def write(app: App, record: Record) -> None:
         sent_at=sent_at,
         settled_at=sent_at,
     )
+    upsert = Upsert.objects.create(
+        app=app, level="Location", tenant_id=LOCATION, operation="contacts.upsert-contact", created_at=sent_at
+    )
+    settled = {"state": "done", "record_id": record.record_id, "settled_at": sent_at}
+    UpsertRow.objects.create(upsert=upsert, number=7, sent_at=sent_at, **settled)
+    UpsertRow.objects.create(upsert=upsert, number=8, **{**settled, "state": "unchanged"})
 
 
 def page(client: Client, record: Record) -> str:
@@ -86,13 +93,17 @@ def test_a_record_shows_its_differences_and_who_of_ours_wrote(operator_client: C
         assert part in text
     assert "job shop.tidy called contacts.update-contact" in text
     assert "the outbox called contacts.add-tags" in text
+    row = UpsertRow.objects.get(number=7)
+    assert f"row 7 of upsert {row.upsert_id} called contacts.upsert-contact" in text
+    assert f"/admin/upserts/upsertrow/{row.pk}/change/" in text
+    assert "row 8" not in text, "an unchanged row was never sent"
 
 
 def test_writes_about_other_records_are_not_named(agency: Installation, record: Record) -> None:
     write(record.app, record)
     other = Record.objects.exclude(record_id=record.record_id).filter(location_id=LOCATION)[0]
     hour_ago, now = clock.now() - timedelta(hours=1), clock.now()
-    assert len(record_writers.find(record, hour_ago, now)) == 2
+    assert len(record_writers.find(record, hour_ago, now)) == 3
     assert record_writers.find(other, hour_ago, now) == []
     assert record_writers.find(record, now, now) == []
 

@@ -119,6 +119,9 @@ def work(now: datetime) -> Iterator[Metric]:
     measured = webhook_lag.of_all(now)
     late = [([lag.resource, part], figure) for lag in measured for part, figure in lag.quantiles]
     yield _gauge("webhook_copy_seconds", "From the receipt of webhooks to the copy.", ["resource", "quantile"], late)
+    late = [([lag.resource, part], figure) for lag in measured for part, figure in lag.vendor_quantiles]
+    words = "From the vendor's own time of webhooks to the copy."
+    yield _gauge("vendor_copy_seconds", words, ["resource", "quantile"], late)
     listed = [([lag.resource, part], figure) for lag in listing_lag.of_all(now) for part, figure in lag.quantiles]
     words = "From the request of a full listing to its last record in the copy."
     yield _gauge("listing_copy_seconds", words, ["resource", "quantile"], listed)

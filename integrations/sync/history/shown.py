@@ -1,7 +1,7 @@
 """The history of one record for people: each change with its difference, what showed it, and which writes came before.
 
-HighLevel does not say who changed a record. Where a job or an outbox of ours sent a write with the record's id shortly
-before, it is named; other rooms register how to find those (`writers`).
+HighLevel does not say who changed a record. Where a job, an outbox or a bulk upsert of ours sent a write with the
+record's id shortly before, it is named; other rooms register how to find those (`writers`).
 """
 
 from __future__ import annotations

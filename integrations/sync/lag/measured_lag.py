@@ -11,12 +11,16 @@ _LONG = 120.0  # seconds, from which tenths say nothing
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLag:
-    """Seconds until it is in the copy: the median, and what 95 of 100 stay below. `count` were measured."""
+    """Seconds until it is in the copy: the median, and what 95 of 100 stay below. `count` were measured.
+
+    `of_vendor` are the same two from the vendor's own time on, where it says one.
+    """
 
     resource: str
     count: int
     median: float
     most: float
+    of_vendor: tuple[float, float] | None = None
 
     @property
     def quantiles(self) -> tuple[tuple[str, float], ...]:
@@ -26,12 +30,26 @@ class MeasuredLag:
     @property
     def words(self) -> str:
         """For pages: `0.4 s, 95 % within 1.2 s`."""
-        return f"{_words(self.median)}, 95 % within {_words(self.most)}"
+        return _both(self.median, self.most)
+
+    @property
+    def vendor_quantiles(self) -> tuple[tuple[str, float], ...]:
+        """For metrics, from the vendor's own time on; empty where it says none."""
+        return () if self.of_vendor is None else (("0.5", self.of_vendor[0]), ("0.95", self.of_vendor[1]))
+
+    @property
+    def vendor_words(self) -> str:
+        """For pages, from the vendor's own time on; empty where it says none."""
+        return "" if self.of_vendor is None else _both(*self.of_vendor)
 
     @property
     def title(self) -> str:
         """The resource's name for people."""
         return self.resource.replace("_", " ")
+
+
+def _both(median: float, most: float) -> str:
+    return f"{_words(median)}, 95 % within {_words(most)}"
 
 
 def _words(seconds: float) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from integrations.core import clock
 from integrations.sync.lag import webhook_lag
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
+
+VENDOR_FIRST = 20.0  # seconds from the vendor's time to the receipt
 
 
 def receive(app: App, tenant: str, event_type: str, *seconds: float, status: str = "done") -> int:
@@ -21,7 +25,7 @@ def receive(app: App, tenant: str, event_type: str, *seconds: float, status: str
             type=event_type,
             payload={},
             status=status,
-            occurred_at=now,
+            occurred_at=now - timedelta(minutes=5, seconds=VENDOR_FIRST),
             received_at=now - timedelta(minutes=5),
             due_at=now,
             processed_at=now - timedelta(minutes=5) + timedelta(seconds=taken),
@@ -46,6 +50,10 @@ def test_the_lag_is_that_of_the_types_of_each_resource(app: App) -> None:
     everywhere = {one.resource: one for one in webhook_lag.of_all(now)}
     assert (everywhere["contacts"].count, everywhere["contacts"].median) == (4, 2.5)
     assert everywhere["contacts"].quantiles[0] == ("0.5", 2.5)
+    assert everywhere["contacts"].vendor_quantiles == (("0.5", 22.5), ("0.95", pytest.approx(23.85)))
+    assert everywhere["contacts"].vendor_words == "22.5 s, 95 % within 23.9 s"
+    Event.objects.update(occurred_at=now + timedelta(hours=1))
+    assert {one.of_vendor for one in webhook_lag.of_all(now)} == {(0.0, 0.0)}, "a vendor's clock that is ahead"
     assert everywhere["opportunities"].words == "9.0 s, 95 % within 9.0 s"
 
 
