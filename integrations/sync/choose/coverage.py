@@ -1,8 +1,8 @@
 """Every operation of the vendor that lists something: which resources read it, or why none does.
 
 `document` is the text of docs/sync-coverage.md; a test compares them. An operation lists something when it has a page
-style, when a resource reads it, or when it is a GET whose described answer has a list of objects and that is not about
-one object other than the tenant.
+style, when a resource reads it, or when it is a GET that is not about one object other than the tenant and whose answer
+has a list of objects, or is not described. A few more are named in `left_out`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from integrations.highlevel.catalogue import Operation, catalogue, fields
 from integrations.highlevel.catalogue.event_types import event_types
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
 from integrations.highlevel.pagination.styles import style_of
+from integrations.sync.choose import later_runs
 from integrations.sync.choose.left_out import DEPRECATED, EVENTS, OPERATIONS
 from integrations.sync.resources import ALL
 
 _HEAD = """# What the sync covers
 
 `manage.py sync coverage` writes this document from the catalogue and the declared resources. It has every operation of
-HighLevel that lists something, in API 2.0 (`v2`) and `v3`: the resource that reads it, or why none does. Operations
-whose answers the vendor's files do not describe are not in it, unless they page or a resource reads them. Resources of
-a company (agency) are read with the company's own token.
+HighLevel that lists something, in API 2.0 (`v2`) and `v3`: the resource that reads it, or why none does. A GET whose
+answer the vendor's files do not describe is in it too, unless its path ends with the id of one object. Resources of a
+company (agency) are read with the company's own token.
+
+The last column says what runs read after the first one. Most filters by date go by the day of creation. Then hourly
+runs read what is new, and runs that read everything bring the edits that no webhook reported.
 
 Only the first five are synced unless you choose: `manage.py sync resources`.
 
@@ -49,15 +53,18 @@ def covered() -> list[Covered]:
 def document() -> str:
     """The whole document, Markdown."""
     rows = covered()
-    levels = {resource.name: resource.kind for resource in ALL}
+    known = {resource.name: resource for resource in ALL}
     read = [(one, dialects) for one, dialects in _merged(rows) if one.resource]
-    synced = [_row(one.resource, levels[one.resource], one.operation, dialects) for one, dialects in read]
+    synced = [
+        _row(one.resource, known[one.resource].kind, one.operation, dialects, later_runs.words(known[one.resource]))
+        for one, dialects in read
+    ]
     others = [_row(one.operation, dialects, one.reason) for one, dialects in _merged(rows) if not one.resource]
     resources, operations = (len({getattr(one, of) for one, _ in read}) for of in ("resource", "operation"))
     parts = [
         _HEAD,
         f"{resources} resources read {operations} operations. {len(others)} operations are left out.\n",
-        "\n" + _table("Synced", ("Resource", "Of a", "Operation", "API"), synced),
+        "\n" + _table("Synced", ("Resource", "Of a", "Operation", "API", "Later runs read"), synced),
         "\n" + _table("In API 1.0", ("Resource", "Of a", "Listing"), list(_in_api_1())),
         "\n" + _table("Left out", ("Operation", "API", "Why"), others),
         "\n" + _table("Webhooks", ("Type", "Resource"), [_row(name, said) for name, said in events()]),
@@ -86,18 +93,27 @@ def _in_dialect(dialect: DialectName) -> Iterator[Covered]:
 
 
 def _lists(operation: Operation, answers: fields.Fields) -> bool:
-    """Whether the operation is a GET with a list of objects in its answer, and not about one object of the tenant."""
+    """Whether the operation is a GET with a list of objects in its answer, and not about one object of the tenant.
+
+    An answer that is not described may have one.
+    """
     path = operation.path.rstrip("/")
-    if operation.method != "GET" or (path.endswith("}") and not path.endswith(("{companyId}", "{locationId}"))):
+    if operation.method != "GET" or _left_out(operation):
+        return operation.method == "GET"
+    if path.endswith("}") and not path.endswith(("{companyId}", "{locationId}")):
         return False
     said = answers.get(operation.key, {}).get("response fields", {})
-    return any(kind.rstrip("!") == "object[]" and path.count(".") < 2 for path, kind in said.items())
+    return not said or any(kind.rstrip("!") == "object[]" and path.count(".") < 2 for path, kind in said.items())
 
 
 def _reason(operation: Operation) -> str:
     """Why no resource reads the operation; empty if none is given."""
-    said = OPERATIONS.get(operation.key) or OPERATIONS.get(operation.operation_id, "")
-    return said or (DEPRECATED if operation.deprecated or operation.key.endswith("-deprecated") else "")
+    return _left_out(operation) or (DEPRECATED if operation.deprecated or operation.key.endswith("-deprecated") else "")
+
+
+def _left_out(operation: Operation) -> str:
+    """The reason that `left_out` gives; empty if none."""
+    return OPERATIONS.get(operation.key) or OPERATIONS.get(operation.operation_id, "")
 
 
 def events() -> Iterator[tuple[str, str]]:

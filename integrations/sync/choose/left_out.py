@@ -3,6 +3,12 @@
 DEPRECATED = "deprecated"
 _SAME = "the same records as `{}`"
 _OF_ONE_ACCOUNT = "settings of one upload or account, not records of the location"
+_CONNECTING = "what a network offers while an account is connected: `social_accounts` has those that are"
+_FOR_A_BROWSER = "a page for a browser, where an account is connected"
+_OF_NETWORK = "records of the advertising network, which HighLevel passes on without describing its rows or their ids"
+_FIGURES = "figures for a range of days, and no records"
+_OF_CONNECTION = "the connection to the network, one object"
+_CATALOGUE = "a search in the network's own catalogue of places, interests and pages"
 
 # By the operation's key, or by its operationId where both dialects have it in files of different names.
 OPERATIONS: dict[str, str] = {
@@ -28,6 +34,69 @@ OPERATIONS: dict[str, str] = {
     "get-comment-list": "needs the ids of posts at a network, which the vendor does not list",
     "get-csv-post": _OF_ONE_ACCOUNT,
     "get-upload-status": _OF_ONE_ACCOUNT,
+    # Answers that the vendor does not describe, or lists below one object.
+    "calendars.get-slots": "free times, which any appointment changes",
+    "contacts.get-duplicate-contact": "one contact, found by its address",
+    "conversations.download-message-transcription": "a file",
+    "conversations.get-all-custom-subtypes": "names of e-mail subscriptions, whose rows the vendor does not describe",
+    "conversations.get-contact-unsubscription-status": "the state of one contact",
+    "conversations.get-message-recording": "a file",
+    "locations.get-timezones": "the time zones of the world",
+    "payments.list-order-notes": "the vendor does not describe its rows",
+    "phone-system.getNumberPoolList": "v3 does not describe its rows: `number_pools` reads it in API 2.0",
+    "phone-system.listAvailableNumbersForACountry": "numbers for sale, not the location's",
+    "saas-api.locations": f"{_SAME.format('saas_locations')}, of one Stripe customer or subscription",
+    "saas.locations": f"{_SAME.format('saas_locations')}, of one Stripe customer or subscription",
+    "get-facebook-page-group": _CONNECTING,
+    "get-google-locations": _CONNECTING,
+    "get-instagram-page-group": _CONNECTING,
+    "get-linkedin-page-profile": _CONNECTING,
+    "get-oauth-accounts": _CONNECTING,
+    "get-tiktok-business-profile": _CONNECTING,
+    "get-tiktok-profile": _CONNECTING,
+    "get-twitter-profile": _CONNECTING,
+    "start-facebook-oauth": _FOR_A_BROWSER,
+    "start-google-oauth": _FOR_A_BROWSER,
+    "start-instagram-oauth": _FOR_A_BROWSER,
+    "start-linkedin-oauth": _FOR_A_BROWSER,
+    "start-oauth": _FOR_A_BROWSER,
+    "start-tiktok-business-oauth": _FOR_A_BROWSER,
+    "start-tiktok-oauth": _FOR_A_BROWSER,
+    # Advertising, which API 2.0 and v3 have in files of different names.
+    "fb-get-ad-accounts": _OF_NETWORK,
+    "fb-get-conversation-forms": _OF_NETWORK,
+    "fb-get-current-user": _OF_CONNECTION,
+    "fb-get-custom-audiences": _OF_NETWORK,
+    "fb-get-entity": _OF_NETWORK,
+    "fb-get-instagram-accounts": _OF_NETWORK,
+    "fb-get-integration": _OF_CONNECTION,
+    "fb-get-page-lead-forms": _OF_NETWORK,
+    "fb-get-pages": _OF_NETWORK,
+    "fb-get-pixels": _OF_NETWORK,
+    "fb-get-reporting": _FIGURES,
+    "fb-get-reporting-list": _FIGURES,
+    "fb-search-targeting": _CATALOGUE,
+    "google-get-ad-accounts": _OF_NETWORK,
+    "google-get-assets": _OF_NETWORK,
+    "google-get-audiences": _OF_NETWORK,
+    "google-get-conversion-goals": _OF_NETWORK,
+    "google-get-conversions": _OF_NETWORK,
+    "google-get-current-user": _OF_CONNECTION,
+    "google-get-entity": _OF_NETWORK,
+    "google-get-integration": _OF_CONNECTION,
+    "google-get-reporting": _FIGURES,
+    "google-get-reporting-list": _FIGURES,
+    "google-get-segments": _OF_NETWORK,
+    "google-get-target-interests": _CATALOGUE,
+    "google-search-targeting": _CATALOGUE,
+    "li-get-ad-account-details": _OF_NETWORK,
+    "li-get-ad-accounts": _OF_NETWORK,
+    "li-get-ad-analytics": _FIGURES,
+    "li-get-current-user": _OF_CONNECTION,
+    "li-get-integration": _OF_CONNECTION,
+    "li-get-lead-forms": _OF_NETWORK,
+    "li-get-reporting-list": _FIGURES,
+    "li-search-targeting": _CATALOGUE,
     "users.filter-users-by-email": f"{_SAME.format('company_users')}, of those whose addresses are known",
 }
 _OF_THE_APP = "of the app and its installation: `installs` handles it"

@@ -19,7 +19,10 @@ from integrations.core.errors import BadRequest, Unreachable
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
 from integrations.gateway.client import Page
+from integrations.highlevel.catalogue import catalogue, fields
 from integrations.highlevel.catalogue.event_types import event_types
+from integrations.highlevel.catalogue.remarks import remarks
+from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
 from integrations.sync import listing, plans, resource_choices
 from integrations.sync.choose import (
     adaptive_intervals,
@@ -27,6 +30,7 @@ from integrations.sync.choose import (
     coverage,
     dropping,
     estimates,
+    later_runs,
     offers,
     variant_choice,
     wanted,
@@ -34,7 +38,7 @@ from integrations.sync.choose import (
 from integrations.sync.choose.adaptive_intervals import Bounds
 from integrations.sync.choose.variant_choice import Variant
 from integrations.sync.models import Plan, Record, ResourceChoice, Run
-from integrations.sync.resources import DEFAULTS, RESOURCES, at_level
+from integrations.sync.resources import DEFAULTS, RESOURCES, Resource, at_level
 from integrations.tenants.models import App, Installation
 from tests.sync.conftest import HERE, LOCATION, run_once
 from tests.sync.listing import Listing
@@ -146,7 +150,7 @@ def test_a_cost_is_known_from_the_copy_or_a_lower_bound(here: App) -> None:
     found = estimates.of(here.pk, LOCATION, "v2", {"orders": 1_001, "calendars": 3, "contacts": 250})
     assert (found["contacts"].calls, found["contacts"].is_bound) == (3, False)
     assert found["contacts"].calls_a_day == 3 + 144, "one full listing, and a call every ten minutes"
-    assert (found["orders"].calls, found["orders"].calls_a_day) == (11, 44)
+    assert (found["orders"].calls, found["orders"].calls_a_day) == (11, 44 + 24), "and a call an hour for new ones"
     assert (found["notes"].calls, found["notes"].is_bound) == (250, False)
     assert found["calendar_events"].calls == 1 + 3 * 6, "the calendars, and six windows for each"
     assert found["invoices"].is_bound
@@ -452,3 +456,38 @@ def test_every_listing_and_every_event_has_a_resource_or_a_reason() -> None:
     assert {one.resource for one in rows} >= set(RESOURCES)
     assert [name for name, said in coverage.events() if not said] == []
     assert len(list(coverage.events())) == len(event_types())
+
+
+def test_a_listing_with_a_filter_by_date_asks_for_what_is_new_or_says_why_not() -> None:
+    here = [found for one in RESOURCES.values() for api in DIALECTS if (found := one.on(api)) is not None]
+    bounded = {one.name for one in here if later_runs.bounds(catalogue(_dialect(one)).operation(one.operation))}
+    looking_back = {one.name for one in here if one.since is not None}
+    assert bounded - looking_back == set(later_runs.REASONS)
+    assert looking_back - bounded == {"contacts", "opportunities"}, "these two filter by a field, in the body"
+    for one in here:
+        named = later_runs.parameters(one)
+        assert bool(named) == (one.since is not None), one.name
+        if one.since is None or one.request("x", clock.now()).body is not None:
+            continue
+        first = dict(one.style.first()) if one.style else {}
+        asked = {**first, **(one.request("x", clock.now()).params or {})}
+        where: dict[str, Any] = {"tenant": {"locationId": "x", "companyId": "c"}, "dialect": _dialect(one)}
+        assert remarks(catalogue(_dialect(one)).operation(one.operation), asked, None, **where) == [], one.name
+
+
+def _dialect(resource: Resource) -> DialectName:
+    return "v3" if resource.api == "v3" else "v2"
+
+
+def test_every_get_is_a_listing_with_a_reason_or_about_one_object() -> None:
+    """What the vendor does not describe counts as a listing, so that none is missing for want of a description."""
+    for dialect in DIALECTS:
+        listings = {one.operation for one in coverage.covered() if one.dialect == dialect}
+        described = fields.committed(dialect)
+        for operation in catalogue(dialect).operations():
+            if operation.method != "GET" or operation.key in listings:
+                continue
+            said = described.get(operation.key, {}).get("response fields", {})
+            top = {kind.rstrip("!") for path, kind in said.items() if "." not in path}
+            of_one = operation.path.rstrip("/").endswith("}")
+            assert of_one or (said and "object[]" not in top), operation.key

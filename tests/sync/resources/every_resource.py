@@ -32,7 +32,8 @@ CURSORS = {
     "surveys.get-surveys-submissions": {"more": "meta.nextPage"},
     "agent-studio.getAgents": {"more": "pagination.hasMore"},
 }
-FILTERS = {"startAt": ("createdAt", "startAt", ""), "startDate": ("createdAt", "startDate", "")}
+# Parameters that ask for what is dated since a day or moment.
+FILTERS = {name: ("createdAt", name, "") for name in ("startAt", "startDate", "fromDate", "dateFrom", "start")}
 Row = dict[str, Any]
 
 

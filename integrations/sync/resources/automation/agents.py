@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
+from integrations.sync.resources.since_filters import SELDOM, dated
+from integrations.sync.resources.windows import milliseconds
 
 VOICE_AGENTS = Resource(
     name="voice_agents", operation="voice-ai.get-agents", single=Single("voice-ai.get-agent", "agentId")
@@ -10,7 +12,7 @@ VOICE_AGENTS = Resource(
 VOICE_CALL_LOGS = Resource(
     name="voice_call_logs",
     operation="voice-ai.get-call-logs",
-    every=SOMETIMES,
+    **dated("startDate", "endDate", milliseconds, SELDOM),
     single=Single("voice-ai.getCallLog", "callId"),
     recheck=frozenset({"VoiceAiCallEnd"}),
 )

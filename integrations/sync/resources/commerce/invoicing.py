@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from integrations.sync.resources.base import SOMETIMES, Resource, Single
+from integrations.sync.resources.base import Resource, Single
 from integrations.sync.resources.listing_filters import ListingFilter
+from integrations.sync.resources.since_filters import dated
 
 INVOICES = Resource(
     name="invoices",
     operation="invoices.list-invoices",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     single=Single("invoices.get-invoice", "invoiceId"),
     filters=(
         ListingFilter(parameter="status", field="status"),
@@ -26,13 +27,13 @@ INVOICE_TEMPLATES = Resource(
 INVOICE_SCHEDULES = Resource(
     name="invoice_schedules",
     operation="invoices.list-invoice-schedules",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     single=Single("invoices.get-invoice-schedule", "scheduleId"),
 )
 ESTIMATES = Resource(
     name="estimates",
     operation="invoices.list-estimates",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     filters=(
         ListingFilter(
             parameter="status", values=("draft", "sent", "accepted", "declined", "invoiced", "viewed"), field="status"

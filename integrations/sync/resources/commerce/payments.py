@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
+from integrations.sync.resources.base import Parent, Resource, Single
 from integrations.sync.resources.listing_filters import ListingFilter
+from integrations.sync.resources.since_filters import dated
 
 _OF_CONTACT = frozenset({"contactName", "contactEmail"})
 
 ORDERS = Resource(
     name="orders",
     operation="payments.list-orders",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     filters=(
         ListingFilter(parameter="status", field="status"),
         ListingFilter(parameter="paymentStatus", values=("paid", "unpaid", "refunded", "partially_paid")),
@@ -29,7 +30,7 @@ ORDER_FULFILLMENTS = Resource(
 TRANSACTIONS = Resource(
     name="transactions",
     operation="payments.list-transactions",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-transaction-by-id", "transactionId"),
     copies=_OF_CONTACT,
@@ -37,7 +38,7 @@ TRANSACTIONS = Resource(
 SUBSCRIPTIONS = Resource(
     name="subscriptions",
     operation="payments.list-subscriptions",
-    every=SOMETIMES,
+    **dated("startAt", "endAt"),
     filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-subscription-by-id", "subscriptionId"),
     copies=_OF_CONTACT,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
+from integrations.sync.resources.dates import iso
+from integrations.sync.resources.since_filters import dated
 
 PRODUCTS = Resource(
     name="products",
@@ -29,7 +31,9 @@ PRODUCT_COLLECTIONS = Resource(
     operation="products.get-product-collection",
     single=Single("products.get-product-collection-id", "collectionId", "data"),
 )
-PRODUCT_REVIEWS = Resource(name="product_reviews", operation="products.get-product-reviews", every=SOMETIMES)
+PRODUCT_REVIEWS = Resource(
+    name="product_reviews", operation="products.get-product-reviews", **dated("startDate", "endDate", iso)
+)
 SHIPPING_ZONES = Resource(
     name="shipping_zones",
     operation="store.list-shipping-zones",
@@ -50,11 +54,13 @@ SHIPPING_CARRIERS = Resource(
 AFFILIATES = Resource(
     name="affiliates",
     operation="affiliate-manager.list-affiliates",
-    every=SOMETIMES,
+    **dated("fromDate", "toDate"),
     single=Single("affiliate-manager.get-affiliate", "affiliateId"),
 )
-COMMISSIONS = Resource(name="commissions", operation="affiliate-manager.list-commissions", every=SOMETIMES)
-PAYOUTS = Resource(name="payouts", operation="affiliate-manager.list-payouts", every=SOMETIMES)
+COMMISSIONS = Resource(
+    name="commissions", operation="affiliate-manager.list-commissions", **dated("fromDate", "toDate")
+)
+PAYOUTS = Resource(name="payouts", operation="affiliate-manager.list-payouts", **dated("start", "end", iso))
 
 ALL = (
     PRODUCTS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sync.resources.base import SOMETIMES, ListingRequest, Resource, Single
+from integrations.sync.resources.dates import iso
 from integrations.sync.resources.listing_filters import ListingFilter
+from integrations.sync.resources.since_filters import dated
 
 _ONLY_V3: dict[str, Any] = {"api": "v3", "elsewhere": {"v2": None}}
 
@@ -45,7 +47,7 @@ WORKFLOW_EMAILS = Resource(
 BULK_EMAILS = Resource(
     name="bulk_emails",
     operation="emails.list-bulk-action-campaigns",
-    every=SOMETIMES,
+    **dated("dateFrom", "dateTo", iso),
     single=Single("emails.get-bulk-action-campaign", "campaignId"),
     **_ONLY_V3,
 )
@@ -55,7 +57,7 @@ TEXT_TEMPLATES = Resource(
 DOCUMENTS = Resource(
     name="documents",
     operation="proposals.list-documents-contracts",
-    every=SOMETIMES,
+    **dated("dateFrom", "dateTo", iso),
     filters=(
         ListingFilter(parameter="status", values=("draft", "sent", "viewed", "completed", "accepted"), field="status"),
     ),

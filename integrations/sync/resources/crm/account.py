@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.sync.resources.base import SOMETIMES, Resource, Single
 from integrations.sync.resources.in_api1 import API_1
 from integrations.sync.resources.listing_filters import ListingFilter
+from integrations.sync.resources.since_filters import dated
 
 LOCATIONS = Resource(
     name="locations",
@@ -38,7 +39,7 @@ NUMBER_POOLS = Resource(
 CHARGES = Resource(
     name="charges",
     operation="marketplace.getCharges",
-    every=SOMETIMES,
+    **dated("startDate", "endDate"),
     single=Single("marketplace.getSpecificCharge", "chargeId"),
     ids=("chargeId",),
 )
