@@ -34,7 +34,10 @@ class NoOpenApiFiles(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One operation of a file: what it takes to be called, and the status and schema of its success."""
+    """One operation of a file: what it takes to be called, and the status and schema of its success.
+
+    `first_page` is the number of its first page, where it has a parameter for that.
+    """
 
     route: str
     path: str
@@ -43,6 +46,7 @@ class Published:
     status: int
     schema: Mapping[str, Any] | None
     data: SchemaData
+    first_page: int = 1
 
 
 def routes(folder: Path, seed: int) -> Iterator[tuple[Route, bool]]:
@@ -70,9 +74,9 @@ def answer(found: Mapping[str, Published], call: ApiCall) -> Reply:
     body = call.body if isinstance(call.body, dict) else {}
     named = {**dict(call.query), **body, **dict(call.path)}
     ends = one.path.rstrip("/").endswith("}")
-    own_id = list(call.path.values())[-1] if ends and call.path else None
+    own_id = list(call.path.values())[-1] if ends and call.path else call.query.get("id")
     of = one.route if own_id else f"{one.route} {json.dumps(body, sort_keys=True, default=str)}"
-    return Reply(one.data.answer(one.schema, Asked(named, own_id), of), one.status)
+    return Reply(one.data.answer(one.schema, Asked(named, own_id, one.first_page), of), one.status)
 
 
 def _operations(file: Path, dialect: str, seed: int) -> Iterator[Published]:
@@ -96,12 +100,19 @@ def _operations(file: Path, dialect: str, seed: int) -> Iterator[Published]:
                     status=int(status),
                     schema=content.get("application/json", {}).get("schema"),
                     data=data,
+                    first_page=_first_page(operation),
                 )
 
 
 def _version(operation: Mapping[str, Any]) -> str | None:
     headers = (p for p in operation.get("parameters", ()) if p.get("in") == "header" and p["name"].lower() == "version")
     return next((str(p["schema"]["enum"][0]) for p in headers if p.get("schema", {}).get("enum")), None)
+
+
+def _first_page(operation: Mapping[str, Any]) -> int:
+    """0 where the parameter may be that, as the file says."""
+    numbers = (p.get("schema", {}) for p in operation.get("parameters", ()) if p["name"] == "page")
+    return next((0 for schema in numbers if schema.get("minimum") == 0), 1)
 
 
 def _levels(operation: Mapping[str, Any]) -> frozenset[str]:

@@ -35,11 +35,15 @@ _WORDS = (
     "Rowan",
     "Willow",
 )
-_IS_ID = re.compile(r"_?id|\w+(?:Id|_id)")
-_IS_TOTAL = re.compile(r"(?:total|count)(?:Count|Records|Items)?|estimatedTotalRecords|currentPageSize")
+_IS_ID = re.compile(r"_?id|sid|\w+(?:Id|_id)")
+_IS_TOTAL = re.compile(r"(?:total|count)(?:Count|Records|Items|Links)?|estimatedTotalRecords|currentPageSize")
 _IS_MORE = re.compile(r"has(?:More|NextPage|PrevPage|Next|Prev)|more")
 _IS_CURSOR = re.compile(r"next\w*|prev\w*|\w*[cC]ursor|startAfter\w*|last\w*Id|lastDoc")
-_LATER = ("skip", "offset", "startAfter", "startAfterId", "startAfterDate", "cursor", "pageToken", "lastMessageId")
+_IS_DATE = re.compile(r"[dD]ate(?!d)|(?:At|_at|On|Time)$")
+_LATER = (
+    *("skip", "offset", "startAfter", "startAfterId", "startAfterDate"),
+    *("cursor", "pageToken", "lastMessageId", "lastFaqId", "lastKnowledgeBaseId", "lastDoc"),
+)
 _PATTERNS = {
     r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$": "09:30",
     r"^[A-Za-z_]+/[A-Za-z_]+$": "Europe/Vienna",
@@ -50,16 +54,21 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the request gave: `named` by name from path, query and body, `own_id` the id of the object it is about."""
+    """What the request gave: `named` by name from path, query and body, `own_id` the id of the object it is about.
+
+    `first_page` is the number of the first page, where pages have numbers.
+    """
 
     named: Mapping[str, Any]
     own_id: str | None = None
+    first_page: int = 1
 
     @property
     def later_page(self) -> bool:
         """Whether the request asks for a page after the first."""
         after = any(self.named.get(name) not in (None, "", 0, "0") for name in _LATER)
-        return after or str(self.named.get("page") or 1) not in ("0", "1")
+        page = str(self.named.get("page") or self.first_page)
+        return after or not page.isdecimal() or int(page) > self.first_page
 
 
 class SchemaData:
@@ -187,7 +196,7 @@ def _made_text(schema: Schema, name: str, chance: Random) -> str:
     if "pattern" in schema:
         return _PATTERNS.get(schema["pattern"], word)
     kind, low = schema.get("format", ""), name.lower()
-    if kind in ("date-time", "date") or re.search(r"date|(?:At|On|Time)$", name):
+    if kind in ("date-time", "date") or _IS_DATE.search(name):
         moment = iso(at * SECOND)
         return moment[:10] if kind == "date" else moment
     if kind == "uuid":

@@ -24,16 +24,17 @@ def route_of(method: str, raw_path: str) -> str | None:
 
 def same_route(one: str, other: str) -> bool:
     """Whether two templates are the same but for the names of their parameters and a slash at the end."""
-    return _shape(one) == _shape(other)
+    return shape(one) == shape(other)
 
 
 def is_removed_in_v3(method: str, template: str) -> bool:
     """Whether API 2.0 has this route and v3 does not."""
-    route = (method, _shape(template))
+    route = (method, shape(template))
     return route in _routes("v2") and route not in _routes("v3")
 
 
-def _shape(template: str) -> str:
+def shape(template: str) -> str:
+    """The template without the names of its parameters and a slash at the end."""
     return re.sub(r"\{[^}]*\}", _ANY, template).rstrip("/")
 
 
@@ -42,7 +43,7 @@ def _tree() -> dict[str, Any]:
     root: dict[str, Any] = {}
     for operation in (*_operations("v2"), *_operations("v3")):
         node = root
-        for segment in _shape(operation["path"]).strip("/").split("/"):
+        for segment in shape(operation["path"]).strip("/").split("/"):
             node = node.setdefault(segment, {})
         node.setdefault(_ROUTES, {}).setdefault(operation["method"], operation["path"])
     return root
@@ -50,7 +51,7 @@ def _tree() -> dict[str, Any]:
 
 @lru_cache(maxsize=2)
 def _routes(dialect: str) -> frozenset[tuple[str, str]]:
-    return frozenset((operation["method"], _shape(operation["path"])) for operation in _operations(dialect))
+    return frozenset((operation["method"], shape(operation["path"])) for operation in _operations(dialect))
 
 
 def _operations(dialect: str) -> list[dict[str, str]]:
