@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.db.models import F
 
 from hlapp.testing.vendor import install_everywhere
 from integrations.core import clock
@@ -26,6 +27,9 @@ from tests.sync.resources.every_resource import Row, SandboxVendor
 
 # Types that say nothing about a record: of the app itself, of a contact's way through a campaign, of one delivery.
 NO_RECORD = {"INSTALL", "UNINSTALL", "PLAN_CHANGE", "CampaignStatusUpdate", "LCEmailStats"}
+
+UNSAID = {"updatedAt", "createdAt"}  # what events leave out here, so that they are dated by their time
+PLACE = {"locationId", "altId", "altType"}
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ def _keeps_equal(app: App, vendor: SandboxVendor, resource: Resource) -> None:
         _change_parents(resource, timedelta(minutes=30))
         run(plan, **({} if _is_visited(resource) else {"full_due_at": None}))
     assert copy(resource) == truth(resource, rows), resource.name
-    _follows_events(app, vendor, resource, rows[0])
+    _follows_events(app, vendor, plan, resource, rows)
 
 
 def _is_visited(resource: Resource) -> bool:
@@ -162,26 +166,55 @@ def _change_parents(resource: Resource, ago: timedelta) -> None:
         parents.update(updated_at=clock.now() - ago)
 
 
-def _follows_events(app: App, vendor: SandboxVendor, resource: Resource, row: Row) -> None:
-    """Each type of event: an update is laid over the record, a creation makes one, a deletion ends it."""
-    backwards = {of_row: of_event for of_event, of_row in resource.renames.items()}
-    told = {backwards.get(name, name): value for name, value in row.items()}
+def _follows_events(app: App, vendor: SandboxVendor, plan: Plan, resource: Resource, rows: list[Row]) -> None:
+    """Each type of event: an update is laid over the record, a creation makes one, a deletion ends it.
+
+    After each the copy has what the event said, and after a run it equals the vendor's rows to the last field.
+    """
+    rows, backwards = list(rows), {of_row: of_event for of_event, of_row in resource.renames.items()}
+
+    def told(row: Row) -> Row:
+        return {backwards.get(name, name): value for name, value in row.items()}
+
     for event_type in sorted(resource.updates):
-        _send(app, vendor, resource, event_type, {**told, "title": event_type})
-        assert copy(resource)[resource.record_id(row) or ""]["title"] == event_type
-    names = [name for name in resource.ids if name in row]
+        rows[0] = {**rows[0], "title": event_type}
+        _send(app, vendor, resource, event_type, told(rows[0]))
+        assert _without_place(copy(resource)) == _without_place(truth(resource, rows)), event_type
+    names = [name for name in resource.ids if name in rows[0]]
     for event_type in sorted(resource.creates) if not resource.only_one else ():
-        new = {**told, **{backwards.get(name, name): f"new{event_type[:20]}" for name in names}}
-        _send(app, vendor, resource, event_type, new)
-        assert f"new{event_type[:20]}" in copy(resource)
+        rows.append({**rows[0], **dict.fromkeys(names, f"new{event_type[:20]}")})
+        _send(app, vendor, resource, event_type, told(rows[-1]))
+        known, expected = _without_place(copy(resource)), _without_place(truth(resource, rows))
+        undated = {name: value for name, value in expected.pop(f"new{event_type[:20]}").items() if name not in UNSAID}
+        assert known.pop(f"new{event_type[:20]}") == undated, event_type
+        assert known == expected, event_type
+    gone = rows.pop(0) if resource.deletes else {}
     for event_type in sorted(resource.deletes):
-        _send(app, vendor, resource, event_type, told)
-        assert resource.record_id(row) not in copy(resource)
+        _send(app, vendor, resource, event_type, told(gone))
+        assert copy(resource).keys() == truth(resource, rows).keys(), event_type
+    if resource.events:
+        vendor.give(resource, rows)
+        _let_an_hour_pass(resource)
+        run(plan, **({} if _is_visited(resource) else {"full_due_at": None}))
+        assert copy(resource) == truth(resource, rows), resource.name
+
+
+def _without_place(records: dict[str, Row]) -> dict[str, Row]:
+    """Without the names by which an event says where its record is; the next run replaces them with the row's."""
+    return {key: {name: row[name] for name in row.keys() - PLACE} for key, row in records.items()}
+
+
+def _let_an_hour_pass(resource: Resource) -> None:
+    """What events said lies an hour back, so that a listing that was read after them counts."""
+    hour = timedelta(hours=1)
+    earlier = {name: F(name) - hour for name in ("version_at", "alive_at", "deleted_at")}
+    Record.objects.filter(resource=resource.name).update(**earlier)
+    _change_parents(resource, timedelta(minutes=10))
 
 
 def _send(app: App, vendor: SandboxVendor, resource: Resource, event_type: str, said: Row) -> None:
     """The event as the vendor's page has it: flat, in an object, or naming its account instead of its location."""
-    said = {name: value for name, value in said.items() if name not in ("updatedAt", "createdAt")}
+    said = {name: value for name, value in said.items() if name not in UNSAID}
     payload = {resource.event_object: said} if resource.event_object else said
     known = event_types()[event_type].fields
     names_location = "locationId" in known and resource.kind == "location"
