@@ -12,8 +12,8 @@ from integrations.sync.resources import Resource
 IS_BOUND = re.compile(
     r"(?:start|end)(?:At|Date|Time)?|(?:from|to)(?:Date)?|date(?:From|To)|\w*(?:since|updated)\w*", re.I
 )
-_EDITED = "its dates are those of creation, and what matters here are edits"
-_OWN_TIMES = "its range is of the records' own times, which say nothing of changes"
+_EDITED = "its dates show no edit"
+_OWN_TIMES = "its range is of the records' own times"
 # Why a resource does not ask for new records, though its operation has parameters that bound a date.
 REASONS: dict[str, str] = {
     "blocked_slots": _OWN_TIMES,
@@ -21,8 +21,8 @@ REASONS: dict[str, str] = {
     "document_templates": _EDITED,
     "invoice_templates": _EDITED,
     "service_bookings": _OWN_TIMES,
-    "snapshot_pushes": "each snapshot is asked for the whole range, which has to be given",
-    "social_posts": "posts are planned ahead and moved, so that a range of dates shows no change",
+    "snapshot_pushes": "the whole range has to be given",
+    "social_posts": "its range is of planned dates, which move",
 }
 
 
