@@ -1,14 +1,22 @@
-"""Checks of a call before it costs a permit: tenant, credential, kind of token, scopes."""
+"""Whom a call is for, and what the vendor's files have against its token.
+
+Levels, kinds of tokens and scopes are wrong in the files as often as the rest (`highlevel.catalogue.remarks`), so they
+forbid nothing: the vendor decides, and what the files say is a remark.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from integrations.core.errors import BadRequest, ScopeMissing
+from integrations.core.errors import BadRequest
 from integrations.core.tenant import Tenant
+from integrations.gateway.target import Target
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
 from integrations.tenants.models import App
+from integrations.tokens import store
 from integrations.tokens.models import Credential, CredentialKey
 
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -17,17 +25,8 @@ _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 def credential_key(
     operation: Operation, *, app: App, location: str | None, company: str | None, api: int = Credential.Api.TWO
 ) -> CredentialKey:
-    """The credential of a call. Raises BadRequest unless exactly one of `location` and `company` is given, and the
-    operation takes that kind of token."""
-    tenant = tenant_of(operation.key, location=location, company=company)
-    if operation.kinds and tenant.kind not in operation.kinds:
-        other = "company" if tenant.kind == "location" else "location"
-        raise BadRequest(
-            f"{operation.key} needs the token of a {other}, not of a {tenant.kind}",
-            operation=operation.key,
-            reason="wrong_kind",
-        )
-    return CredentialKey(app, tenant, api)
+    """The credential of a call. Raises BadRequest unless exactly one of `location` and `company` is given."""
+    return CredentialKey(app, tenant_of(operation.key, location=location, company=company), api)
 
 
 def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant:
@@ -40,24 +39,28 @@ def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant
     return tenant
 
 
-def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
-    """Raises BadRequest for a private integration token when the operation requires an OAuth grant."""
-    if credential == Credential.Kind.PRIVATE and operation.oauth_only(kind):
-        raise BadRequest(
-            f"{operation.key} needs an OAuth grant: a private integration token cannot call it",
-            operation=operation.key,
-            reason="oauth_only",
-        )
+def remarks(wanted: Target, app: App, tenant: Tenant, params: Mapping[str, Any] | None, body: Any) -> list[str]:
+    """All that the vendor's files have against a call before it is sent: its token, parameters and body."""
+    row = store.find(CredentialKey(app, tenant, wanted.api))
+    kind, granted = (row.kind, row.scope_set) if row is not None else ("", frozenset[str]())
+    return [
+        *token_remarks(wanted.operation, tenant.kind, credential=kind, granted=granted),
+        *wanted.remarks(params, body, tenant.request_fields),
+    ]
 
 
-def check_scopes(operation: Operation, kind: Kind, granted: frozenset[str]) -> None:
-    """Raises ScopeMissing when no alternative is granted as a whole. Unstated scopes are not guessed."""
-    alternatives = [scopes for scopes in operation.scopes(kind) if scopes]
-    if not alternatives or not granted or any(scopes <= granted for scopes in alternatives):
+def token_remarks(operation: Operation, kind: Kind, *, credential: str, granted: frozenset[str]) -> Iterator[str]:
+    """What the files have against a token of this level, kind of credential and scopes. Unknown ones are not judged."""
+    if operation.kinds and kind not in operation.kinds:
+        other = "company" if kind == "location" else "location"
+        yield f"documented for the token of a {other}, not of a {kind}"
         return
-    missing = min((sorted(scopes - granted) for scopes in alternatives), key=len)
-    raise ScopeMissing(
-        f"{operation.key} needs the scope {', '.join(missing)}",  # `consent` says who adds it
-        operation=operation.key,
-        missing=missing,
-    )
+    if credential == Credential.Kind.PRIVATE and operation.oauth_only(kind):
+        yield "documented for an OAuth grant only, not for a private integration token"
+    if granted and (lacking := lacking_scopes(operation, kind, granted)):
+        yield f"documented to need the scope {', '.join(sorted(lacking))}, which the grant lacks"
+
+
+def lacking_scopes(operation: Operation, kind: Kind, granted: frozenset[str]) -> frozenset[str]:
+    """The missing scopes of the documented alternative that lacks the fewest; empty when the files name none."""
+    return min((scopes - granted for scopes in operation.scopes(kind)), key=len, default=frozenset())

@@ -27,7 +27,7 @@ from integrations.core.errors import (
 )
 from integrations.core.observing import log_scope, spans
 from integrations.gateway import consent, repeat, target
-from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
+from integrations.gateway.call_checks import credential_key
 from integrations.gateway.pages_ahead import PagesAhead
 from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest
@@ -100,10 +100,10 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     of `gateway.repeat`: by default the gateway retries only reads, twice, in the interactive lane. With an open file
     `into`, the body of a successful response goes there, up to `largest` bytes (`media.download` does that for a path).
 
-    Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the time to
-    retry at; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
-    AccessTokenRejected from the vendor, with all that it said in `vendor`, and `remarks` in the context (what the
-    vendor's files have against the arguments); PayloadTooLarge.
+    Raises BadRequest before anything is sent, for what cannot be written as a request; QuotaExhausted with the time to
+    retry at; InstallGone, GrantRevoked, LocationInactive; ScopeMissing (with `reconnect_url`), Unreachable,
+    ServerFault, RequestRejected and AccessTokenRejected from the vendor, with all that it said in `vendor`, and
+    `remarks` in the context (what the vendor's files have against the token or the arguments); PayloadTooLarge.
     """
     wanted = target.find(operation, app, version=version, params=params, body=body)
     known = wanted.operation
@@ -186,7 +186,7 @@ def perform(
     operation: Operation, key: CredentialKey, request: PreparedRequest, *, lane: Lane, deadline: float
 ) -> Response:
     """Send a prepared request; returns the response of a success."""
-    access = _access(operation, key, lane)
+    access = mint_on_demand.access(key, lane=lane)
     with consent.advised(operation, key, access):
         try:
             return _attempt(key, request, access, lane=lane, deadline=deadline)
@@ -195,7 +195,7 @@ def perform(
                 second_opinion.judge(key, access, refusal, path=request.path, lane=lane)
             store.reject_access_token(access.credential_id, access.generation, now=clock.now())
             with _said_by(refusal):
-                renewed = _access(operation, key, lane, refused=access.generation)
+                renewed = mint_on_demand.access(key, lane=lane, refused=access.generation)
             if renewed.generation == access.generation:
                 raise
             return _attempt(key, request, renewed, lane=lane, deadline=deadline)
@@ -210,14 +210,6 @@ def _said_by(refusal: AccessTokenRejected) -> Iterator[None]:
         if error.vendor == NO_ANSWER:
             error.vendor = refusal.vendor
         raise
-
-
-def _access(operation: Operation, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> AccessToken:
-    access = mint_on_demand.access(key, lane=lane, refused=refused)
-    check_kind(operation, key.tenant.kind, access.kind)
-    with consent.advised(operation, key, access):
-        check_scopes(operation, key.tenant.kind, access.scopes)
-    return access
 
 
 def _attempt(

@@ -43,7 +43,7 @@ class Price:
     `seconds` is the expected time while the tenant's quota is free. `unchanged` rows are skipped: the synced copy of
     `compared_with` has what they say; empty when there is nothing to compare with. `copy_read_at` is when that copy was
     last read (ISO 8601). `left_today` is what the vendor says is left of the day; None while it has not said.
-    `remarks` are what the vendor's files have against the first row; they stop nothing.
+    `remarks` are what the vendor's files have against rows, with how many and the first; they stop nothing.
     """
 
     rows: int
@@ -71,12 +71,10 @@ def price(upsert: Upsert, now: datetime) -> Price:
     matcher = comparison.matcher_of(wanted)
     cipher = upsert_key.cipher(upsert)
     waiting = unchanged = 0
-    remarks: list[str] = []
+    remarks = _Remarks()
     for rows in _waiting(upsert):
         contents = [cipher.content(row) for row in rows]
-        if not waiting:
-            first = contents[0]
-            remarks = wanted.remarks(first.params, first.body, upsert.tenant.request_fields)
+        remarks.look(wanted, upsert, rows, contents)
         waiting += len(rows)
         unchanged += sum(record is not None for record in alike(upsert, matcher, contents))
     invalid = UpsertRow.objects.filter(upsert=upsert, state=UpsertRow.State.INVALID)
@@ -92,7 +90,7 @@ def price(upsert: Upsert, now: datetime) -> Price:
         copy_read_at=comparison.copy_read_at(upsert, matcher),
         left_today=_left_today(upsert),
         reasons=_reasons(upsert),
-        remarks=remarks,
+        remarks=remarks.lines,
     )
     Upsert.objects.filter(pk=upsert.pk, phase=Upsert.Phase.DRAFT).update(price=made.as_json(), priced_at=now)
     return made
@@ -120,6 +118,26 @@ def alike(upsert: Upsert, matcher: RecordMatcher | None, contents: Sequence[RowC
         record if record is not None and matcher.is_like(content, record.payload, tenant) else None
         for content, record in zip(contents, found, strict=True)
     ]
+
+
+@dataclass(slots=True)
+class _Remarks:
+    """What the files have against the rows that wait: how many of them, by the words, and the first one's number."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def look(self, wanted: Target, upsert: Upsert, rows: Sequence[UpsertRow], contents: Sequence[RowContent]) -> None:
+        """Add what the files have against these rows."""
+        for row, content in zip(rows, contents, strict=True):
+            for words in wanted.remarks(content.params, content.body, upsert.tenant.request_fields):
+                self.rows[words] += 1
+                self.first.setdefault(words, row.number)
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each remark, the most frequent first."""
+        return [f"{n:,} from row {self.first[words]:,}: {words}" for words, n in self.rows.most_common(_MOST_REASONS)]
 
 
 def _waiting(upsert: Upsert) -> Iterator[list[UpsertRow]]:

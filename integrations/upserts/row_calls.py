@@ -1,7 +1,8 @@
 """From a row of a file to the call that writes its record: which column fills which field, and as what type.
 
 A field is a name of the operation's parameters or of its body; `address.city` is a field of an object, and
-`customFields.<id>` a custom field. An empty cell of a CSV leaves its field as it is at the vendor.
+`customFields.<id>` a custom field. An empty cell of a CSV leaves its field as it is at the vendor. A cell that does not
+have the documented type is sent as its text: the vendor's files are too often wrong to forbid it (`catalogue.remarks`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from integrations.core.errors import BadRequest
@@ -16,7 +18,6 @@ from integrations.core.tenant import Tenant
 from integrations.core.texts import storable_json
 from integrations.gateway import call_checks, target
 from integrations.gateway.target import Target
-from integrations.highlevel.catalogue import proven_fields
 from integrations.tenants.models import App
 from integrations.upserts.row_sources import SourceRow
 from integrations.upserts.upsert_key import RowContent
@@ -91,28 +92,20 @@ class RowMapping:
             self.target.request(content.params, content.body, self.tenant.request_fields)
         except (BadRequest, TypeError, ValueError) as error:
             raise UnusableRow(f"it cannot be written as a request: {error}") from error
-        evidence = proven_fields.of(self.target.operation)
-        have = {**content.body, **self.tenant.request_fields}
-        missing = [name for name in evidence.required if have.get(name) in (None, "")]
-        missing += [" or ".join(group) for group in evidence.one_of if not any(have.get(name) for name in group)]
-        if missing:
-            raise UnusableRow(f"it lacks {', '.join(missing)}")
 
     def _typed(self, name: str, text: str) -> Any:
-        """The text of a cell as the type that the field is documented with."""
+        """The text of a cell as the type that the field is documented with, if it can be that."""
         operation = self.target.operation
         kinds = {one.name: one.type for one in operation.params} | dict(
             operation.body.properties if operation.body else {}
         )
         kind = kinds.get(name, "")
         if kind in ("number", "integer"):
-            return _number(name, text)
+            return _number(text)
         if kind == "boolean":
-            if text.lower() not in (*_YES, *_NO):
-                raise UnusableRow(f"{name} is yes or no")
-            return text.lower() in _YES
+            return text.lower() in _YES if text.lower() in (*_YES, *_NO) else text
         if kind == "array":
-            return _list(name, text)
+            return _list(text)
         return _json_or_text(text) if kind in ("object", "any") else text
 
 
@@ -126,15 +119,12 @@ def mapping_of(  # noqa: PLR0913 - what a caller of `prepare` gives
     columns: Mapping[str, str] | None = None,
     fixed: Mapping[str, Any] | None = None,
 ) -> RowMapping:
-    """The mapping of an upsert. Raises BadRequest for an operation that writes no single record with JSON."""
+    """The mapping of an upsert. Raises BadRequest for an operation that reads or deletes."""
     wanted = target.find(operation, app, version=version, params={**(fixed or {}), **(columns or {})}, body={})
     known = wanted.operation
     tenant = call_checks.credential_key(known, app=app, location=location, company=company, api=wanted.api).tenant
-    content = known.body.content if known.body else "json"
-    if wanted.reads or known.method not in _METHODS or content != "json" or (known.body and known.body.is_array):
-        raise BadRequest(
-            f"{known.key} does not write one record from JSON: name an operation such as an upsert or update"
-        )
+    if wanted.reads or known.method not in _METHODS:
+        raise BadRequest(f"{known.key} does not write one record: name an operation such as an upsert or update")
     for name in (*(columns or {}), *(fixed or {})):
         if not 0 < len(name) <= LONGEST_FIELD:
             raise BadRequest(f"the name of a field has 1 to {LONGEST_FIELD} characters: {name[:80]!r}")
@@ -151,20 +141,18 @@ def _put(body: dict[str, Any], name: str, value: Any) -> None:
     body[last] = value
 
 
-def _number(name: str, text: str) -> int | float:
+def _number(text: str) -> int | float | str:
     try:
-        return int(text) if text.lstrip("+-").isdecimal() else float(text)
+        found = int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
-        raise UnusableRow(f"{name} is a number") from None
+        return text
+    return found if isfinite(found) else text
 
 
-def _list(name: str, text: str) -> list[Any]:
+def _list(text: str) -> Any:
     """JSON, or texts with semicolons between them."""
     if text.startswith("["):
-        found = _json_or_text(text)
-        if not isinstance(found, list):
-            raise UnusableRow(f"{name} is a list: JSON, or texts with semicolons between them")
-        return found
+        return _json_or_text(text)
     return [part.strip() for part in text.split(";") if part.strip()]
 
 

@@ -39,7 +39,7 @@ def test_every_refusal_that_is_known_has_steps() -> None:
     check_every([*api_errors.ROWS, *oauth_errors.ROWS], has_steps)
     used = {row.reason for row in (*api_errors.ROWS, *oauth_errors.ROWS)}
     codes = {row.kind.code for row in (*api_errors.ROWS, *oauth_errors.ROWS)}
-    elsewhere = {"oauth_only", "server_fault", "unreachable", "quota_exhausted"}  # no row of a table makes these
+    elsewhere = {"server_fault", "unreachable", "quota_exhausted"}  # no row of a table makes these
     assert set(remedies.STEPS) <= used | codes | elsewhere, "a row that nothing reads"
     reached = {step.channel for steps in remedies.STEPS.values() for step in steps}
     assert {STATUS, FORM, SLACK, IDEAS} <= reached
@@ -83,7 +83,7 @@ def test_the_plan_is_shown_when_it_may_be_why(app: App, vendor: Vendor) -> None:
     assert "HighLevel calls it agency_annual_297." in refused(app, location, "unlisted", status=403).plan
     assert refused(app, location, "unlisted", status=400).plan == ""
     Installation.objects.filter(pk=row.pk).update(kind="private")
-    assert "a private token of a location (API 2.0): Starter: yes" in refused(app, location, "oauth_only").plan
+    assert "a private token of a location (API 2.0): Starter: yes" in refused(app, location, "wrong_kind").plan
     key = refused(app, agency, "api_key_invalid", status=401, operation="api1 GET /locations/").plan
     assert "an API 1.0 key of an agency: Starter: no; Unlimited: no; Agency Pro: yes, if it has one" in key
 
@@ -126,9 +126,9 @@ def test_a_report_has_what_support_asks_for_and_no_secret(app: App, location: Cr
 
 
 def test_a_local_refusal_has_steps_without_a_report(app: App, location: Credential, company: Credential) -> None:
-    Credential.objects.filter(pk=location.pk).update(scopes="contacts.readonly")
+    Credential.objects.filter(pk=location.pk).update(state=Credential.State.NEEDS_RECONNECT)
     said = report_of(app, location, "contacts.create-contact", "--body", "{}")
-    assert "1. An app: add the scope in the developer portal" in said
+    assert "What to do:\n1. " in said
     assert "Report to copy" not in said, "HighLevel was not asked"
     assert FORM.url not in said
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from integrations.tenants.models import App
 from tests.gateway_operations.conftest import LOCATION, credential
-from tests.gateway_operations.scripted import Scripted
+from tests.gateway_operations.scripted import Scripted, status
 from tests.gateway_operations.test_media import body_of, digest
 
 UPLOAD, DOWNLOAD = "medias.upload-media-content", "conversations.get-message-recording"
@@ -67,7 +67,8 @@ def test_a_mistake_is_one_line(run: Any, scripted: Scripted, arguments: list[str
     assert scripted.requests == []
 
 
-def test_a_missing_scope_comes_with_its_cure(run: Any, app: App) -> None:
+def test_a_missing_scope_comes_with_its_cure(run: Any, app: App, scripted: Scripted) -> None:
+    scripted.plan(status(401, "The token is not authorized for this scope."))
     with pytest.raises(CommandError, match=r"scope_missing: users\.get-user-by-location needs") as raised:
         run("users.get-user-by-location")
     assert "\nfirst add to the app in the marketplace: users.readonly\n" in str(raised.value)

@@ -1,6 +1,6 @@
 """Every kind of credential: an operation of the other level, a scope it lacks, a parameter that cannot be.
 
-All is found before anything is sent and before a permit is spent, and the error says what to do.
+The vendor's files forbid nothing: what they have against a token is sent, and a remark when the vendor refuses it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integrations.core.errors import BadRequest, InstallGone, ScopeMissing
+from integrations.core.errors import BadRequest, InstallGone, OtherAccount, ScopeMissing
 from integrations.gateway import api1, client
 from integrations.highlevel.http import transport
 from integrations.quota.permits import queries
@@ -22,6 +22,8 @@ from tests.gateway_operations.scripted import Scripted, status
 OF_A_LOCATION, OF_A_COMPANY = "contacts.get-contact", "oauth.get-installed-location"
 OAUTH_ONLY = "marketplace.deleteInstallation"
 PARAMS = {OF_A_LOCATION: {"contactId": "C"}, OF_A_COMPANY: {"appId": "A"}}
+WRONG_LEVEL = "This authClass type is not allowed to access this scope."
+NO_SCOPE = "The token is not authorized for this scope."
 Kind = Credential.Kind
 
 KINDS = pytest.mark.parametrize(
@@ -51,23 +53,30 @@ def untouched(app: App, scripted: Scripted, level: str) -> bool:
 def test_an_operation_of_the_other_level(app: App, scripted: Scripted, level: str, kind: str) -> None:
     credential(app, level, kind=kind)
     other = "company" if level == "location" else "location"
-    with pytest.raises(BadRequest, match=f"needs the token of a {other}, not of a {level}"):
-        client.call(own(other), app=app, params=PARAMS[own(other)], **tenant(level))  # type: ignore[arg-type]
-    assert untouched(app, scripted, level)
+    wanted: dict[str, Any] = {"app": app, "params": PARAMS[own(other)], **tenant(level)}
+    assert client.call(own(other), **wanted).json == {"ok": True}
+    scripted.plan(status(401, WRONG_LEVEL))
+    with pytest.raises(OtherAccount) as refused:
+        client.call(own(other), **wanted)
+    assert refused.value.context["remarks"] == [f"documented for the token of a {other}, not of a {level}"]
+    assert len(scripted.requests) == 2, "no refresh, no second try"
 
 
 @KINDS
 def test_a_scope_that_is_missing(app: App, scripted: Scripted, level: str, kind: str) -> None:
     credential(app, level, kind=kind, scopes="something.else")
     operation = own(level, kind)
+    wanted: dict[str, Any] = {"app": app, "params": PARAMS.get(operation), **tenant(level)}
+    assert client.call(operation, **wanted).json == {"ok": True}
+    scripted.plan(status(401, NO_SCOPE))
     with pytest.raises(ScopeMissing) as missing:
-        client.call(operation, app=app, params=PARAMS.get(operation), **tenant(level))  # type: ignore[arg-type]
+        client.call(operation, **wanted)
     scope = {OF_A_LOCATION: "contacts.readonly", OF_A_COMPANY: "oauth.readonly"}.get(operation, "companies.readonly")
     assert missing.value.context["missing"] == [scope]
     assert scope in str(missing.value)
     where = "/install/?app=" if kind == Kind.OAUTH else "/admin/tokens/credential/add/?"
     assert missing.value.context["reconnect_url"].startswith(f"https://app.example.com{where}")
-    assert untouched(app, scripted, level)
+    assert len(scripted.requests) == 2, "no refresh, no second try"
 
 
 @KINDS
@@ -90,13 +99,19 @@ def test_what_it_may_do_it_does(app: App, scripted: Scripted, level: str, kind: 
 
 def test_a_private_token_where_only_oauth_will_do(app: App, scripted: Scripted) -> None:
     credential(app, "company", kind=Kind.PRIVATE)
-    with pytest.raises(BadRequest, match="needs an OAuth grant"):
-        client.call(OF_A_COMPANY, app=app, company=COMPANY, params=PARAMS[OF_A_COMPANY])
-    assert untouched(app, scripted, "company")
+    wanted: dict[str, Any] = {"app": app, "company": COMPANY, "params": PARAMS[OF_A_COMPANY]}
+    assert client.call(OF_A_COMPANY, **wanted).json == {"ok": True}
+    scripted.plan(status(401, WRONG_LEVEL))
+    with pytest.raises(OtherAccount, match="another kind of credential") as refused:
+        client.call(OF_A_COMPANY, **wanted)
+    assert refused.value.context["remarks"] == [
+        "documented for an OAuth grant only, not for a private integration token"
+    ]
 
 
-def test_a_scope_that_the_app_does_not_ask_for_yet_is_named_apart(app: App) -> None:
+def test_a_scope_that_the_app_does_not_ask_for_yet_is_named_apart(app: App, scripted: Scripted) -> None:
     credential(app, "location", scopes="contacts.readonly")
+    scripted.plan(status(401, NO_SCOPE), status(401, NO_SCOPE))
     with pytest.raises(ScopeMissing) as missing:
         client.call("users.get-user-by-location", app=app, location=LOCATION)
     assert missing.value.context["not_requested"] == ["users.readonly"]
@@ -108,7 +123,7 @@ def test_a_scope_that_the_app_does_not_ask_for_yet_is_named_apart(app: App) -> N
 def test_a_scope_that_the_vendor_misses_is_reported_the_same_way(app: App, scripted: Scripted) -> None:
     """Scopes are unknown to us when the grant named none; the vendor's 401 then names nothing either."""
     credential(app, "location")
-    scripted.plan(status(401, "The token is not authorized for this scope."))
+    scripted.plan(status(401, NO_SCOPE))
     with pytest.raises(ScopeMissing) as missing:
         client.call(OF_A_LOCATION, app=app, location=LOCATION, params={"contactId": "C"})
     assert missing.value.context["missing"] == ["contacts.readonly"]

@@ -155,6 +155,23 @@ def test_what_the_files_have_against_a_call_is_shown_before_it_is_sent(operator:
     assert Usage.objects.get().calls == 1, "a read is sent at once"
 
 
+def test_the_form_takes_what_the_files_lack(operator: Client, location: str, vendor: Vendor) -> None:
+    """A value that is none of an enum, parameters and a body that the operation lacks, a token of the other level."""
+    form = get(operator, url("opportunities.search-opportunity"))
+    assert 'name="value.status" value="" list="choices-' in form, "suggestions, not limits"
+    others = {"value.status": "paused", "query": "colour=red\ncolour=blue"}
+    page = post(operator, "opportunities.search-opportunity", tenant=location, **others)
+    assert "status = paused" in page
+    assert "& colour = blue" in page
+    assert "not documented, sent in the query: colour" in page
+    page = post(operator, "contacts.delete-contact", tenant=location, body='{"a": 1}', **{"value.contactId": "c1"})
+    assert "no body is documented for this operation" in page
+    assert '"a": 1' in page.partition("Authorization:")[2]
+    page = post(operator, "oauth.get-installed-location", tenant=location, **{"value.appId": "a"})
+    assert "documented for the token of a company, not of a location" in page
+    assert "another kind of credential" in page, "HighLevel's own answer"
+
+
 def confirm(operator: Client, location: str, **fields: Any) -> tuple[str, dict[str, str]]:
     """The confirmation page, and the form on it."""
     page = post(operator, CREATE, tenant=location, **fields)

@@ -171,7 +171,9 @@ def test_a_body_is_sent_whatever_the_file_says_of_it():
     assert prepare(V2.operation("contacts.get-contact"), {"contactId": "C"}, {"a": 1}).json == {"a": 1}
     search = V2.operation("contacts.search-contacts-advanced")
     assert prepare(search, {}, {}, tenant=LOCATION).json == {"locationId": "LOC1"}
-    assert prepare(search, {}, [1]).json == [1]
+    for other in ([1], "text", 5, False):
+        assert prepare(search, {}, other).json == other
+        assert remarks(search, {}, other, tenant=LOCATION) == ["the body is documented as an object"]
     listed = operation(body=Body("json", True, True))
     assert prepare(listed, {}, ({"a": 1},)).json == [{"a": 1}]
     assert prepare(listed, {}, {"a": 1}).json == {"a": 1}
@@ -179,7 +181,7 @@ def test_a_body_is_sent_whatever_the_file_says_of_it():
 
 
 def test_a_form_that_is_no_object_cannot_be_written():
-    with pytest.raises(BadRequest, match="the body has to be an object with companyId"):
+    with pytest.raises(BadRequest, match="a form has to be an object with companyId"):
         prepare(V2.operation("oauth.get-location-access-token"), {}, ["C", "L"])
 
 

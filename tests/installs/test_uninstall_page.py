@@ -40,12 +40,10 @@ def test_a_location_and_then_the_agency(browser: Browser, vendor: Vendor, worker
     assert not Credential.objects.filter(state=Credential.State.ACTIVE).exists()
 
 
-def test_without_the_scope_nothing_is_asked_and_nothing_changes(
-    browser: Browser, vendor: Vendor, worker: Worker
-) -> None:
+def test_without_the_scope_nothing_changes(browser: Browser, vendor: Vendor, worker: Worker) -> None:
     location = vendor.locations[0]
     browser.install(location)
-    Credential.objects.filter(resource_id=location).update(scopes="contacts.readonly")
+    vendor.fault("/marketplace", "unauthorized", message="The token is not authorized for this scope.")
     with pytest.raises(ScopeMissing):
         ending.end(administrator(vendor, location))
     assert installed(vendor) == {location}

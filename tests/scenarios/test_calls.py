@@ -127,7 +127,7 @@ REFUSED_MESSAGES: tuple[tuple[dict[str, Any], int, str], ...] = (
 
 @DIALECTS
 def test_a_message_that_highlevel_refuses_is_an_error_with_all_it_said(
-    app: App, location: str, shell: Shell, dialect: str
+    app: App, location: str, shell: Shell, vendor: Vendor, dialect: str
 ) -> None:
     speak(app, dialect)
     body = {"type": "SMS", "contactId": reachable(shell)["id"], "message": "Hi"}
@@ -140,6 +140,7 @@ def test_a_message_that_highlevel_refuses_is_an_error_with_all_it_said(
             shell("call", SEND, "--body", json.dumps({**body, **change}))
     Credential.objects.filter(resource_id=location).update(scopes="contacts.readonly conversations.readonly")
     access_cache.discard(Credential.objects.get(resource_id=location).pk)
+    vendor.fault("/conversations/messages", "unauthorized", message="The token is not authorized for this scope.")
     said = json.loads(shell("call", SEND, "--body", json.dumps(body), "--json"))
     assert (said["error"], said["missing"]) == ("scope_missing", ["conversations/message.write"])
 

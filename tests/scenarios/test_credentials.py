@@ -83,8 +83,9 @@ CASES = [
 ]
 
 # What each credential cannot do: a command, without its tenant, and the end of the line that an operator reads.
-OF_A_LOCATION = (("call", "companies.get-company"), "needs the token of a company, not of a location")
-OF_A_COMPANY = (("call", "contacts.search-contacts-advanced"), "needs the token of a location, not of a company")
+OTHER_KIND = "this operation takes another kind of credential"
+OF_A_LOCATION = (("call", "companies.get-company", "--param", "companyId=c"), OTHER_KIND)
+OF_A_COMPANY = (("call", "contacts.search-contacts-advanced", "--body", '{"pageLimit": 1}'), OTHER_KIND)
 NOT_RENEWED = r"the {} of (Location|Company) \w+ cannot be refreshed: replace it on its admin page"
 NO_KEY = (
     ("call", "GET /contacts/", "--version", "1.0"),
@@ -94,7 +95,6 @@ NOT_ENTERED = (
     ("disconnect",),
     r"no token was entered for .*: it has installed the app, so it disconnects by uninstall",
 )
-OAUTH_ONLY = "needs an OAuth grant: a private integration token cannot call it"
 ONLY_API_1 = r"is connected by an API 1\.0 key, which opens nothing of API 2\.0"
 REFUSED: dict[tuple[str, str], tuple[tuple[Words, str], ...]] = {
     ("oauth", "location"): (OF_A_LOCATION, NO_KEY, NOT_ENTERED),
@@ -103,22 +103,20 @@ REFUSED: dict[tuple[str, str], tuple[tuple[Words, str], ...]] = {
         OF_A_LOCATION,
         NO_KEY,
         (("refresh",), NOT_RENEWED.format("private integration token")),
-        (("call", "marketplace.uninstall-application", "--param", "appId=a"), OAUTH_ONLY),
+        (("call", "marketplace.uninstall-application", "--param", "appId=a"), OTHER_KIND),
     ),
     ("private", "company"): (
         OF_A_COMPANY,
         NO_KEY,
         (("refresh",), NOT_RENEWED.format("private integration token")),
-        (("call", "oauth.get-installed-location", "--param", "appId=a"), OAUTH_ONLY),
+        (("call", "oauth.get-installed-location", "--param", "appId=a"), OTHER_KIND),
     ),
     ("key", "location"): (
-        OF_A_LOCATION,
         (("refresh",), NOT_RENEWED.format(r"API 1\.0 key")),
         (("call", "contacts.search-contacts-advanced"), ONLY_API_1),
         (("call", "GET /locations/", "--version", "1.0"), "401 in words that do not blame the access token"),
     ),
     ("key", "company"): (
-        OF_A_COMPANY,
         (("refresh",), NOT_RENEWED.format(r"API 1\.0 key")),
         (("call", "locations.search-locations"), ONLY_API_1),
         (("call", "GET /contacts/", "--version", "1.0"), "401 in words that do not blame the access token"),

@@ -115,6 +115,19 @@ def test_json_lines_and_objects_and_an_update_by_id(loader: Loader, tmp_path: Pa
     assert states(from_objects) == ["done", "invalid"]
 
 
+def test_what_the_files_have_against_rows_is_a_remark_and_stops_none(loader: Loader, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("name,pipelineId,isRemoveAllFollowers,followers\nDeal,p1,maybe,[x\nDeal,,yes,u1\n")
+    upsert = loader.prepare(file, "opportunities.Upsert-opportunity", fixed={"status": "lukewarm"})
+    price = bulk_upsert.price(upsert)
+    assert (price.invalid, price.calls) == (0, 2)
+    assert "1 from row 2: the body needs pipelineId" in price.remarks
+    assert "2 from row 1: documented as one of abandoned, all, lost, open, won in the body: status" in price.remarks
+    assert "1 from row 1: documented as boolean in the body: isRemoveAllFollowers" in price.remarks
+    assert "1 from row 1: documented as array in the body: followers" in price.remarks
+    assert states(upsert) == ["waiting", "waiting"]
+
+
 def test_a_row_that_is_nested_deeply_is_a_row_that_cannot_be_sent(loader: Loader, tmp_path: Path) -> None:
     lines = tmp_path / "rows.jsonl"
     depths = (300, 600, 900, 100_000)

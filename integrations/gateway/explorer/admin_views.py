@@ -158,7 +158,7 @@ def _form(
         "one_of": [*map(", ".join, proven_fields.of(wanted).one_of), *field_notes.groups(notes)],
         "query": given.get("query", ""),
         "tenant": given.get("tenant", ""),
-        "takes_body": wanted.body is not None or (not target.listed and wanted.method != "GET"),
+        "takes_body": wanted.body is not None or wanted.method != "GET",
         "body_text": given.get("body", explorer.example(wanted)),
         "properties": _properties(wanted, notes),
         "installations": explorer.installations(app, wanted)[:_SUGGESTED],

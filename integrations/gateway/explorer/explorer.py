@@ -15,8 +15,7 @@ from typing import Any
 
 from integrations.core import audit, clock, redaction
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
-from integrations.gateway import client, target
-from integrations.gateway.call_checks import credential_key
+from integrations.gateway import call_checks, client, target
 from integrations.gateway.stats import anonymize, usage_counter
 from integrations.gateway.stats.attempt_hook import ObservedAttempt, observed
 from integrations.gateway.support import refused_call
@@ -43,7 +42,7 @@ _PLACEHOLDER = "<{}>"  # in an example body; a body that still contains one is n
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter as a form field. `part` is the part of the request. `choices` empty: free text."""
+    """One parameter as a form field. `part` is the part of the request. `choices` are suggestions, not limits."""
 
     name: str
     part: str
@@ -59,8 +58,8 @@ class Field:
 class CallByHand:
     """What an operator fills in. `name` is an operation's, or method and path; `version` empty: the app's dialect.
 
-    `values` are the parameters by name. `query` is for an operation that the catalogue does not list: a line
-    `name=value` for each parameter, several lines for a list.
+    `values` are the parameters by name. `query` has those that the operation does not list: a line `name=value` for
+    each parameter, several lines for a list.
     """
 
     name: str
@@ -96,7 +95,7 @@ class PreparedCall:
     @property
     def remarks(self) -> list[str]:
         """What the vendor's files have against the call, which is sent all the same."""
-        return self.target.remarks(self.params, self.body, self.installation.tenant.request_fields)
+        return call_checks.remarks(self.target, self.app, self.installation.tenant, self.params, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +180,12 @@ def prepared(app: App, wanted: CallByHand) -> PreparedCall:
     if installation is None:
         raise BadRequest(f"the app is not installed on {wanted.tenant!r}" if wanted.tenant else "choose a tenant")
     blank = find(app, wanted.name, wanted.version)
-    params = {
+    listed = {
         p.name: _given(p, text) for p in blank.operation.params if (text := wanted.values.get(p.name, "").strip())
     }
-    body = _parsed(wanted.body)
-    if blank.listed:
-        found, body = blank, _filled_in(blank.operation, body) if blank.operation.body is not None else None
-    else:
-        params = {**_pairs(wanted.query), **params}
-        found = target.find(wanted.name, app, version=wanted.version or None, params=params, body=body)
-    key = credential_key(found.operation, app=app, api=found.api, **_tenant_argument(installation))
+    params, body = {**_pairs(wanted.query), **listed}, _filled_in(blank.operation, _parsed(wanted.body))
+    found = target.find(wanted.name, app, version=wanted.version or None, params=params, body=body)
+    key = call_checks.credential_key(found.operation, app=app, api=found.api, **_tenant_argument(installation))
     request = found.request(params, body, key.tenant.request_fields)
     return PreparedCall(app, installation, wanted, found, params, body, request)
 

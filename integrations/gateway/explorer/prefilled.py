@@ -31,18 +31,19 @@ def fields_of(call: Call, found: Target, prefix: str) -> tuple[dict[str, str], b
     sent = sent_request.opened(call)
     shown = sent or SentRequest(call.path, [(name, value) for name, value in call.query], call.body)
     given = {"tenant": call.resource_id, "body": _pretty(shown)}
-    if not found.listed:
-        given["query"] = "\n".join(f"{name}={value}" for name, value in shown.query)
-        return given, sent is not None
     values = _path_values(found.operation.path, shown.path)
-    known = {parameter.name for parameter in found.operation.params}
+    known = {parameter.name for parameter in found.operation.params if parameter.part != "query" or found.listed}
+    others = []
     for name, value in shown.query:
-        plain = name.removesuffix("[]")
-        name_here = name if name in known else plain
-        values[name_here] = f"{values[name_here]}, {value}" if name_here in values else value
+        name_here = name if name in known else name.removesuffix("[]")
+        if name_here in known:
+            values[name_here] = f"{values[name_here]}, {value}" if name_here in values else value
+        else:
+            others.append(f"{name}={value}")
     given |= {
         f"{prefix}{name}": value for name, value in values.items() if name in known and name not in explorer.FILLED
     }
+    given["query"] = "\n".join(others)
     return given, sent is not None
 
 

@@ -150,13 +150,13 @@ def _body(operation: Operation, body: object, own: Mapping[str, str]) -> dict[st
     wanted = operation.body
     if wanted is None:
         return {} if body is None else {"json": body}
-    if isinstance(body, Mapping) and not wanted.is_array:
-        return _encoded(wanted, _completed(wanted, body, own))
-    if isinstance(body, Mapping | list | tuple) and wanted.content == "json":
+    if body is None:
+        return _encoded(wanted, _completed(wanted, {}, own)) if wanted.required and not wanted.is_array else {}
+    if isinstance(body, Mapping):
+        return _encoded(wanted, body if wanted.is_array else _completed(wanted, body, own))
+    if wanted.content == "json":
         return {"json": list(body) if isinstance(body, tuple) else body}
-    if body is not None:
-        raise BadRequest(f"{operation.key}: the body has to be an object with {_names(wanted)}")
-    return _encoded(wanted, _completed(wanted, {}, own)) if wanted.required and not wanted.is_array else {}
+    raise BadRequest(f"{operation.key}: a form has to be an object with {_names(wanted)}")
 
 
 def _completed(wanted: Body, body: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _on_body(operation: Operation, body: Any, own: Mapping[str, str], kinds: Map
         if body is not None:
             yield "no body is documented for this operation"
         return
-    if wanted.is_array != isinstance(body, list | tuple) and body is not None:
+    if body is not None and not isinstance(body, (list, tuple) if wanted.is_array else Mapping):
         yield f"the body is documented as {'a list' if wanted.is_array else 'an object'}"
     elif body is None and wanted.is_array and wanted.required:
         yield "the body, a list, is documented as required"

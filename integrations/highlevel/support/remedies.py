@@ -40,6 +40,7 @@ _OUTAGE = (_INCIDENT, _GOES_ON, _OTHERS)
 _STATIC = (_NEW_TOKEN, Step("HighLevel refuses the new one too: send the report below.", FORM))
 _OTHER_ACCOUNT = (
     Step("Call for the account that has it: an agency's operation with its company's id, a location's with its own."),
+    Step("A token that was entered by hand: some operations open to an installed app alone, so install it there."),
     Step("The documentation names this kind of token for the operation: send the report below.", FORM),
     Step("Ask which kind of token works. Leave ids of accounts out.", SLACK),
 )
@@ -89,9 +90,6 @@ STEPS: dict[str, tuple[Step, ...]] = {
     ),
     "wrong_kind": _OTHER_ACCOUNT,
     "wrong_location": _OTHER_ACCOUNT,
-    "oauth_only": (
-        Step("Install the marketplace app for this account: no token that is entered by hand opens this operation."),
-    ),
     "private_token_invalid": _STATIC,
     "api_key_invalid": _STATIC,
     "access_token_rejected": (
@@ -128,7 +126,6 @@ STEPS: dict[str, tuple[Step, ...]] = {
 OF_PLAN = frozenset(
     {
         "wrong_kind",
-        "oauth_only",
         "scope_missing",
         "api_key_invalid",
         "private_token_invalid",

@@ -134,13 +134,6 @@ def test_a_private_token_calls_api_2(credential_key: CredentialKey, vendor: List
     assert PRIVATE not in json.dumps(entry.detail)
 
 
-def test_where_only_oauth_will_do_nothing_is_sent(app: App, vendor: Listener) -> None:
-    enter(store.company(app, AGENCY), PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    with pytest.raises(BadRequest, match="needs an OAuth grant"):
-        gateway.call("oauth.get-installed-location", app=app, company=AGENCY, params={"appId": "x"})
-    assert vendor.asked == []
-
-
 def test_a_key_calls_api_1_beside_the_locations_other_token(credential_key: CredentialKey, vendor: Listener) -> None:
     enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     row = enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)

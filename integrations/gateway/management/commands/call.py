@@ -23,7 +23,7 @@ from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Retryable, ScopeMissing
 from integrations.core.redaction import without_secrets
-from integrations.gateway import client, media, target
+from integrations.gateway import call_checks, client, media, target
 from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import Page, Result
 from integrations.gateway.jmespath_output import ResponseSelection, lines
@@ -141,7 +141,7 @@ class Command(PrintableCommand):
             first = wanted.style.first()
             in_body = wanted.style.part == "body"
             params, body = (params, {**first, **(body or {})}) if in_body else ({**first, **(params or {})}, body)
-        for remark in wanted.remarks(params, body, tenant.request_fields):
+        for remark in call_checks.remarks(wanted, arguments["app"], tenant, params, body):
             self.stderr.write(f"warning: {remark}")
 
     def _one(self, result: Result, field: ResponseSelection | None, *, compact: bool) -> None:
