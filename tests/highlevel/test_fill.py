@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -185,48 +183,9 @@ def test_a_form_that_is_no_object_cannot_be_written():
         prepare(V2.operation("oauth.get-location-access-token"), {}, ["C", "L"])
 
 
-CASES = Path(__file__).parents[2].parent / "shared" / "cases"
-# Operation, parameters, body; as public callers send it, with our values.
-ACCEPTED = [
-    (
-        "conversations.add-an-inbound-message",
-        {},
-        {"type": "WhatsApp", "conversationId": "c1", "message": "hi", "direction": "outbound"},
-    ),
-    (
-        "opportunities.Upsert-opportunity",
-        {},
-        {"pipelineId": "p1", "contactId": "c1", "name": "Deal", "status": "open"},
-    ),
-    (
-        "calendars.create-block-slot",
-        {},
-        {"assignedUserId": "u1", "startTime": "2026-12-01T10:00:00Z", "endTime": "2026-12-01T11:00:00Z"},
-    ),
-    ("invoices.record-invoice", {"invoiceId": "i1"}, {"mode": "cash", "notes": "paid", "amount": 10}),
-    ("conversations.send-a-new-message", {}, {"type": "SMS", "contactId": "c1", "message": "hi"}),
-]
-
-
-def _cases() -> list[tuple[str, dict, dict]]:
-    found = [json.loads(file.read_text()) for file in sorted(CASES.glob("*.json"))]
-    return [(case["operation"], case.get("params", {}), case["body"]) for case in found if "operation" in case]
-
-
-@pytest.mark.parametrize("dialect", ["v2", "v3"])
-@pytest.mark.parametrize(("name", "params", "body"), [*ACCEPTED, *_cases()])
-def test_what_the_vendor_accepts_is_sent_as_it_is(dialect, name, params, body):
-    found = catalogue(dialect).operation(name)
-    sent = prepare(found, params, body, tenant=LOCATION).json
-    assert {key: value for key, value in sent.items() if key in body} == body
-    assert {sent[key] for key in sent.keys() - body.keys()} <= {"LOC1", "location"}
-    proven = [remark for remark in remarks(found, params, body, tenant=LOCATION) if "the body needs" in remark]
-    assert proven == [], "the evidence agrees with every reported body"
-
-
 @pytest.mark.parametrize("dialect", ["v2", "v3"])
 def test_no_operation_needs_more_than_its_path(dialect):
-    """The kind of these cases: whatever the file calls required, a call without it is sent."""
+    """The kind of `tests/cases/calls`: whatever the file calls required, a call without it is sent."""
     for found in catalogue(dialect).operations():
         in_path = {p.name: "x" for p in found.params if p.part == "path"}
         bodies = [None] if found.body is None else [None, [] if found.body.is_array else {}]

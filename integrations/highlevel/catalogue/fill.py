@@ -160,8 +160,14 @@ def _body(operation: Operation, body: object, own: Mapping[str, str]) -> dict[st
 
 
 def _completed(wanted: Body, body: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
-    full = {**{name: value for name, value in own.items() if name in wanted.properties}, **body}
+    full = {**filled(wanted, own), **body}
     return {name: value for name, value in full.items() if value is not None or name not in own}
+
+
+def filled(wanted: Body, own: Mapping[str, str]) -> dict[str, str]:
+    """The tenant's own names that the body has. `altId` alone is none: in a message it is the id at its provider."""
+    named = wanted.properties.keys() - (() if "altType" in wanted.properties else ("altId",))
+    return {name: value for name, value in own.items() if name in named}
 
 
 def _encoded(wanted: Body, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from integrations.highlevel.catalogue import fields, proven_fields
-from integrations.highlevel.catalogue.fill import tenant_names
+from integrations.highlevel.catalogue.fill import filled, tenant_names
 from integrations.highlevel.catalogue.operation import Body, Operation
 from integrations.highlevel.catalogue.values import described, fits
 from integrations.highlevel.oauth.dialects import DialectName
@@ -67,11 +67,7 @@ def _on_body(operation: Operation, body: Any, own: Mapping[str, str], kinds: Map
     elif body is None and wanted.is_array and wanted.required:
         yield "the body, a list, is documented as required"
     elif not wanted.is_array and (body is not None or wanted.required):
-        yield from _on_fields(operation, wanted, {**_filled(wanted, own), **(body or {})}, kinds)
-
-
-def _filled(wanted: Body, own: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in own.items() if name in wanted.properties}
+        yield from _on_fields(operation, wanted, {**filled(wanted, own), **(body or {})}, kinds)
 
 
 def _on_fields(operation: Operation, wanted: Body, body: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[str]:
