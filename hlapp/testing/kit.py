@@ -106,22 +106,26 @@ class HighLevel:
         """Call a module of the app as HighLevel does, with its key or signature; then its handlers and jobs run.
 
         `kind` is the module's type, such as `WorkflowAction`. The location is in the payload's `extras`, unless it has
-        others. Returns the response: `status_code` and `json()`.
+        others; a billing URL gets it in its query. Returns the response: `status_code`, and `json()` or `url`.
         """
-        body = {"extras": {"locationId": self.location}, **payload}
-        raw, segment = json.dumps(body).encode(), BY_TYPE[kind]
+        segment = BY_TYPE[kind]
         url = f"/modules/{self.app.highlevel_id}/{segment}/{name}/"
-        if KINDS[segment].is_signed:
-            headers = self._signed(raw)
+        if KINDS[segment].is_page:
+            given = {"clientId": self.app.client_id, "installType": "location", "locationId": self.location, **payload}
+            response = Client().get(url, given)
         else:
-            key = module_keys.make(self.app, now=clock.now(), by="the test kit")
-            headers = {module_keys.HEADER: key.reveal()}
-        response = Client().post(url, raw, "application/json", headers=headers)
+            raw = json.dumps({"extras": {"locationId": self.location}, **payload}).encode()
+            response = Client().post(url, raw, "application/json", headers=self._module_headers(segment, raw))
         for mailbox_id in Event.objects.filter(status=Event.Status.PENDING).values_list("mailbox_id", flat=True):
             mailbox.drain(mailbox_id)
         if run_jobs:
             self.run_due_jobs()
         return response
+
+    def _module_headers(self, segment: str, raw: bytes) -> dict[str, str]:
+        if KINDS[segment].is_signed:
+            return self._signed(raw)
+        return {module_keys.HEADER: module_keys.make(self.app, now=clock.now(), by="the test kit").reveal()}
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """What the vendor answers to a call of the app for the location: `params` and `body`, as `run.api.call`."""

@@ -7,7 +7,8 @@
         return {"score": score_of(call.payload["extras"]["contactId"])}
 
 A workflow gets what the function returns as variables. Options, fields and filters are what HighLevel shows in a form.
-An external authentication is accepted when the function returns, and refused when it raises `errors.BadRequest`, whose
+The URL that is returned for `ExternalBilling` is where the browser of the user who installs goes on to. An external
+authentication is accepted when the function returns, and refused when it raises `errors.BadRequest`, whose
 text HighLevel gets; its credentials are in `call.payload` and nowhere else.
 
 HighLevel publishes no time-out, and a thread of the web waits with it: answer within seconds, from the database. What

@@ -38,7 +38,7 @@ def of(app: App) -> list[ModuleUrl]:
 
 def that_lack_a_key() -> list[str]:
     """The modules that answers, handlers and jobs name and that need a key, while no app has one."""
-    needing = {one.event_type for one in {*ANSWERS, *_handled()} if not KINDS[BY_TYPE[one.kind]].is_signed}
+    needing = {one.event_type for one in {*ANSWERS, *_handled()} if KINDS[BY_TYPE[one.kind]].needs_key}
     return sorted(needing) if needing and not ModuleKey.objects.exists() else []
 
 
@@ -51,4 +51,4 @@ def _url(app: App, module: Module) -> ModuleUrl:
     segment = BY_TYPE[module.kind]
     path = reverse("modules:called", args=[app.highlevel_id, segment, module.name])
     kind = KINDS[segment]
-    return ModuleUrl(module.kind, module.name, f"{settings.PUBLIC_URL}{path}", kind.enter_at, not kind.is_signed)
+    return ModuleUrl(module.kind, module.name, f"{settings.PUBLIC_URL}{path}", kind.enter_at, kind.needs_key)

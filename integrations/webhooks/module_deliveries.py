@@ -1,4 +1,4 @@
-"""Deliveries of an app's modules: conversation providers, workflow actions and triggers, external authentication.
+"""Deliveries of an app's modules: providers, workflow actions and triggers, external authentication and billing.
 
 HighLevel sends them without the envelope of an event (FACTS 6 and 13 to 15). Their `type`, if there is one, says
 something else: that of a provider's message is its channel, such as `SMS`. At the URL of a module (room `modules`) the
@@ -23,12 +23,14 @@ PROVIDER_MESSAGE = "ProviderOutboundMessage"  # the vendor's name of the page th
 WORKFLOW_ACTION = "WorkflowAction"
 WORKFLOW_TRIGGER = "WorkflowTrigger"
 EXTERNAL_AUTH = "ExternalAuth"
+EXTERNAL_BILLING = "ExternalBilling"  # a user who installs was sent to the billing URL of the app
 
 # What stays undone without a handler.
 UNDONE = {
     PROVIDER_MESSAGE: "customers' messages were not sent",
     WORKFLOW_ACTION: "actions of workflows did nothing",
     EXTERNAL_AUTH: "credentials of accounts were not checked",
+    EXTERNAL_BILLING: "accounts that install could not pay",
 }
 TYPES = frozenset({*UNDONE, WORKFLOW_TRIGGER})  # `modules.triggers` keeps subscriptions
 
@@ -80,6 +82,10 @@ def at(module: Module, payload: Mapping[str, Any]) -> ModuleDelivery:
     """The delivery to a module's URL, whatever its shape: a developer may replace an action's body (FACTS 14)."""
     if module.kind == EXTERNAL_AUTH:
         return ModuleDelivery(module.event_type, _without_list(payload))
+    if module.kind == EXTERNAL_BILLING:
+        return ModuleDelivery(
+            module.event_type, {}
+        )  # its accounts are a browser's claim: it waits in no mailbox of them
     extras = payload.get("extras")
     return ModuleDelivery(module.event_type, extras if isinstance(extras, dict) else payload)
 
@@ -90,6 +96,8 @@ def recognise(payload: Mapping[str, Any]) -> ModuleDelivery | None:
         return ModuleDelivery(PROVIDER_MESSAGE, payload)
     if payload.get("type"):
         return None
+    if {"clientId", "installType"} <= payload.keys():
+        return ModuleDelivery(EXTERNAL_BILLING, {})
     extras = payload.get("extras")
     if isinstance(extras, dict) and "locationId" in extras:
         if isinstance(payload.get("triggerData"), dict):

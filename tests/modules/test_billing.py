@@ -1,20 +1,28 @@
-"""The report of a payment reaches HighLevel with the app's own credentials, and refusals have their classes."""
+"""Billing of apps by themselves: visits of the billing URL, and the report of a payment with its refusals."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from integrations.console.doctor.webhook_check import module_deliveries
 from integrations.core.errors import BadRequest, ClientRejected, RequestRejected, ServerFault
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant
 from integrations.highlevel.oauth.payment_notice import Payment
-from integrations.modules import billing
+from integrations.modules import billing, billing_page, module_urls
+from integrations.modules.answers import ModuleCall, answers
+from integrations.quota.request_limits import RequestLimit
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
+from integrations.webhooks import handlers, mailbox
+from integrations.webhooks.models import Event
+from integrations.webhooks.module_deliveries import ModuleDelivery, recognise
 from tests.plugin.vendor import Vendor
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +76,70 @@ def test_a_refusal_and_a_fault_are_told_apart(vendor: Vendor, app: App) -> None:
 def test_a_payment_without_id_or_below_zero_is_none(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         Payment(**wrong)
+
+
+# --- the billing URL ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visit(app: App, client: Client, clean_redis: Any) -> Callable[..., Any]:
+    """A browser that HighLevel sent to the billing URL `plans`."""
+
+    def visit(**query: str) -> Any:
+        return client.get(f"/modules/{app.highlevel_id}/billing/plans/", {"clientId": app.client_id, **query})
+
+    return visit
+
+
+BOTH = {"installType": "agency,location", "companyId": "c1", "locationId": "l1,l2"}
+
+
+def test_a_visit_is_stored_under_its_own_type_and_goes_on_to_the_apps_page(app: App, visit: Callable[..., Any]) -> None:
+    seen: list[ModuleCall] = []
+
+    @answers("ExternalBilling", "plans")
+    def pay(call: ModuleCall) -> str:
+        seen.append(call)
+        return f"/welcome/pay?locations={call.payload['locationId']}"
+
+    answer = visit(**BOTH, webhookId="another-events", type="INSTALL", appId="another")
+    assert (answer.status_code, answer["Location"]) == (302, "/welcome/pay?locations=l1,l2")
+    event = Event.objects.select_related("mailbox").get()
+    assert (event.type, event.mailbox.tenant) == ("ExternalBilling/plans", "app"), "in no mailbox of what it names"
+    assert event.payload == {"clientId": app.client_id, **BOTH}, "what is documented, and nothing else"
+    assert (seen[0].tenant, seen[0].payload) == (None, event.payload)
+    mailbox.drain(event.mailbox_id)
+    assert Event.objects.get().status == Event.Status.DONE
+    assert [finding.level for finding in module_deliveries()] == ["ok"]
+
+
+def test_a_visit_without_a_function_is_an_honest_page_and_a_warning(
+    app: App, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = visit(**BOTH)
+    assert answer.status_code == 501
+    assert "cannot take your payment yet" in answer.content.decode()
+    handled: list[str] = []
+    mailbox.drain(Event.objects.get().mailbox_id)
+    (warning,) = module_deliveries()
+    assert warning.found == "1 ExternalBilling/plans in a day, and no handler: accounts that install could not pay"
+    handlers.on("ExternalBilling", lambda event: handled.append(event.payload["companyId"]))
+    assert [finding.level for finding in module_deliveries()] == ["ok"]
+    assert visit(**BOTH | {"companyId": "c2"}).status_code == 501
+    mailbox.drain(Event.objects.latest("pk").mailbox_id)
+    assert handled == ["c2"]
+    assert any("/billing/" in one.url and not one.needs_key for one in module_urls.of(app))
+    assert module_urls.that_lack_a_key() == []
+    assert recognise({"clientId": app.client_id, "installType": "location"}) == ModuleDelivery("ExternalBilling", {})
+
+
+def test_what_strangers_can_do_with_the_billing_url_is_limited(
+    app: App, visit: Callable[..., Any], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert visit(clientId="another-apps").status_code == 400
+    assert visit(locationId="x" * 4_001).status_code == 400
+    assert client.get("/modules/nobody/billing/plans/", {"clientId": app.client_id}).status_code == 400
+    assert client.post(f"/modules/{app.highlevel_id}/billing/plans/").status_code == 405
+    monkeypatch.setattr(billing_page, "VISITS", RequestLimit("billing-test", 1))
+    assert [visit(**BOTH).status_code for _ in range(2)] == [501, 429]
+    assert Event.objects.count() == 1

@@ -54,7 +54,7 @@ class Command(PrintableCommand):
             self.stdout.write(json.dumps(report, indent=2))
             return
         for one in found:
-            self.stdout.write(f"{one['enter_at']}\n  {one['url']}{'' if one['key'] else '  (signed: no key)'}")
+            self.stdout.write(f"{one['enter_at']}\n  {one['url']}{'' if one['key'] else '  (no key)'}")
         self.stdout.write(f"\nStatic header for all that are not signed: {module_keys.HEADER}: {_key_text(key, valid)}")
 
     def _rotate(self, options: dict[str, Any]) -> None:
