@@ -83,9 +83,7 @@ def at(module: Module, payload: Mapping[str, Any]) -> ModuleDelivery:
     if module.kind == EXTERNAL_AUTH:
         return ModuleDelivery(module.event_type, _without_list(payload))
     if module.kind == EXTERNAL_BILLING:
-        return ModuleDelivery(
-            module.event_type, {}
-        )  # its accounts are a browser's claim: it waits in no mailbox of them
+        return ModuleDelivery(module.event_type, {})  # a browser names the accounts, and proves none
     extras = payload.get("extras")
     return ModuleDelivery(module.event_type, extras if isinstance(extras, dict) else payload)
 
