@@ -1,5 +1,6 @@
 // The steps of the official Node SDK (@gohighlevel/api-client), which speaks API 2.0. Run by `fidelity.run`.
 "use strict";
+const http = require("node:http");
 const path = require("node:path");
 
 const { HighLevel } = require(path.join(process.argv[2], "node_modules/@gohighlevel/api-client"));
@@ -7,6 +8,42 @@ const { HighLevel } = require(path.join(process.argv[2], "node_modules/@gohighle
 function ok(step, holds, seen) {
   const words = holds ? "" : `: ${String(JSON.stringify(seen)).slice(0, 200)}`;
   console.log(`${holds ? "ok" : "failed"} ${step}${words}`);
+}
+
+// The SDK's Express middleware behind a server of its own: it mints on INSTALL and forgets on UNINSTALL.
+async function middleware(app, given, grant) {
+  const sdk = new HighLevel({ ...app, webhookPublicKey: given.key });
+  const storage = sdk.sessionStorage;
+  await storage.setSession(grant.companyId, grant);
+  const take = sdk.webhooks.subscribe();
+  const server = http.createServer((request, response) => {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      request.rawBody = Buffer.concat(parts);
+      request.body = JSON.parse(request.rawBody);
+      take(request, response, (error) => response.end(JSON.stringify({
+        valid: request.isSignatureValid, skipped: request.skippedSignatureVerification,
+        failed: String((error || request.installTokenError || {}).message || ""),
+      })));
+    });
+  });
+  await new Promise((done) => { server.listen(0, "127.0.0.1", done); });
+  const send = async (body, signature) => {
+    const headers = { "Content-Type": "application/json", ...(signature ? { "X-GHL-Signature": signature } : {}) };
+    return (await fetch(`http://127.0.0.1:${server.address().port}/`, { method: "POST", body, headers })).json();
+  };
+  const held = () => storage.getAccessToken(given.location);
+  const { body, signature } = given.install;
+  const forged = await send(`${body} `, signature);
+  ok("middleware, another body", forged.valid === false && !(await held()), forged);
+  const bare = await send(body, "");
+  ok("middleware, no signature", bare.valid === false && bare.skipped && !(await held()), bare);
+  const came = await send(body, signature);
+  ok("middleware, INSTALL", came.valid && !came.failed && Boolean(await held()), came);
+  const left = await send(given.uninstall.body, given.uninstall.signature);
+  ok("middleware, UNINSTALL", left.valid && !left.failed && !(await held()), left);
+  server.close();
 }
 
 async function walk(given) {
@@ -37,6 +74,7 @@ async function walk(given) {
   ok("delete", Boolean(await own.contacts.deleteContact({ contactId: contact.id })));
   const verify = (text) => own.webhooks.verifyEd25519Signature(text, given.signature, given.key);
   ok("webhook", verify(given.webhook) && !verify(`${given.webhook} `));
+  await middleware(app, given, renewed);
 }
 
 let text = "";

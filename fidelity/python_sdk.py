@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from highlevel import HighLevel  # type: ignore[import-not-found]
@@ -15,7 +17,28 @@ def ok(step: str, *, holds: bool, seen: Any = "") -> None:
     print(f"ok {step}" if holds else f"failed {step}: {str(seen)[:200]}", flush=True)  # noqa: T201
 
 
-async def walk(given: dict[str, str]) -> None:
+async def middleware(sdk: HighLevel, given: dict[str, Any], token: dict[str, Any]) -> None:
+    """The SDK's middleware: only a signed webhook is valid, and an UNINSTALL makes it forget the location's token."""
+    os.environ |= {"CLIENT_ID": given["client"], "WEBHOOK_SIGNATURE_PUBLIC_KEY": given["key"]}
+    location, storage, take = given["location"], sdk.session_storage, sdk.webhooks.subscribe()
+    await storage.set_session(location, token)
+
+    async def valid(body: str, signature: str) -> bool:
+        headers = {"x-ghl-signature": signature} if signature else {}
+        request = SimpleNamespace(method="POST", url="/", headers=headers, body=body.encode(), state=SimpleNamespace())
+        await take(request)
+        return bool(request.state.is_signature_valid)
+
+    body, signature = given["uninstall"]["body"], given["uninstall"]["signature"]
+    for step, changed, sent in (("another body", body + " ", signature), ("no signature", body, "")):
+        refused = not await valid(changed, sent)
+        ok(f"middleware, {step}", holds=refused and bool(await storage.get_access_token(location)))
+    ok("middleware, INSTALL", holds=await valid(given["install"]["body"], given["install"]["signature"]))
+    taken = await valid(body, signature)
+    ok("middleware, UNINSTALL", holds=taken and not await storage.get_access_token(location))
+
+
+async def walk(given: dict[str, Any]) -> None:
     """All steps, in order."""
     HighLevel.BASE_URL = given["url"]
     client, secret = given["client"], given["secret"]
@@ -49,6 +72,7 @@ async def walk(given: dict[str, str]) -> None:
     verify = own.webhooks.verify_ed25519_signature
     right = verify(given["webhook"], given["signature"], given["key"])
     ok("webhook", holds=right and not verify(given["webhook"] + " ", given["signature"], given["key"]))
+    await middleware(HighLevel(client_id=client, client_secret=secret), given, token)
 
 
 asyncio.run(walk(json.load(sys.stdin)))

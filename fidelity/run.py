@@ -1,7 +1,8 @@
 """Runs HighLevel's official SDKs against the sandbox: Python (v3) and Node (API 2.0). `make fidelity` installs both.
 
 Each SDK exchanges a code, rotates the tokens, lists installed locations, mints a location's token, creates, reads,
-changes, searches and deletes a contact, and verifies a signed webhook. Exit status 1 names the steps that failed. The
+changes, searches and deletes a contact, verifies a signed webhook, and takes an INSTALL and an UNINSTALL by its
+middleware. Exit status 1 names the steps that failed. The
 SDKs are not ours, so they are installed beside the project, and continuous integration does not need them.
 """
 
@@ -53,10 +54,24 @@ def installed(url: str, options: Options) -> str:
     raise SystemExit("the consent page redirected nowhere")
 
 
+def _tenants(url: str) -> dict[str, str]:
+    """A location of the sandbox and its company, as a webhook names them."""
+    with urllib.request.urlopen(f"{url}/sandbox/state") as answer:  # noqa: S310 - our own server
+        state = json.load(answer)
+    return {"locationId": min(state["locations"]), "companyId": min(state["companies"])}
+
+
+def _signed(options: Options, webhook: dict[str, str]) -> dict[str, str]:
+    """A webhook of the app as the sandbox sends it: its bytes, and their signature."""
+    body = json.dumps({"appId": options.client_id.partition("-")[0], **webhook})
+    return {"body": body, "signature": signing.signature(signing.private_key(options.seed), body.encode())}
+
+
 def walk(name: str, command: list[str]) -> bool:
     """One SDK through all its steps; whether each succeeded. Prints a line for each."""
     options = Options(port=0, locations=2, contacts=5, redirect_uris=(REDIRECT,))
     with serve_in_thread(options) as sandbox:
+        tenants = _tenants(sandbox.url)
         given = {
             "url": sandbox.url,
             "code": installed(sandbox.url, options),
@@ -66,6 +81,9 @@ def walk(name: str, command: list[str]) -> bool:
             "webhook": WEBHOOK,
             "signature": signing.signature(signing.private_key(options.seed), WEBHOOK.encode()),
             "key": signing.public_key_pem(options.seed),
+            "location": tenants["locationId"],
+            "install": _signed(options, {"type": "INSTALL", "installType": "Location", **tenants}),
+            "uninstall": _signed(options, {"type": "UNINSTALL", "locationId": tenants["locationId"]}),
         }
         done = subprocess.run(  # noqa: S603 - the interpreters that the Makefile names
             command, input=json.dumps(given), capture_output=True, text=True, timeout=SECONDS, check=False
