@@ -67,7 +67,8 @@ def _on_body(operation: Operation, body: Any, own: Mapping[str, str], kinds: Map
     elif body is None and wanted.is_array and wanted.required:
         yield "the body, a list, is documented as required"
     elif not wanted.is_array and (body is not None or wanted.required):
-        yield from _on_fields(operation, wanted, {**filled(wanted, own), **(body or {})}, kinds)
+        given = body if isinstance(body, Mapping) else {}
+        yield from _on_fields(operation, wanted, {**filled(wanted, own), **given}, kinds)
 
 
 def _on_fields(operation: Operation, wanted: Body, body: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[str]:
