@@ -103,7 +103,7 @@ REFUSED: dict[tuple[str, str], tuple[tuple[Words, str], ...]] = {
         OF_A_LOCATION,
         NO_KEY,
         (("refresh",), NOT_RENEWED.format("private integration token")),
-        (("call", "marketplace.uninstall-application", "--param", "appId=a"), OTHER_KIND),
+        (("call", "marketplace.uninstall-application", "--param", "appId=a"), "No integration found"),
     ),
     ("private", "company"): (
         OF_A_COMPANY,
