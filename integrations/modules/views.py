@@ -34,4 +34,4 @@ def called(request: HttpRequest, app_name: str, segment: str, name: str) -> Http
 def _billing(request: HttpRequest, app_name: str, name: str) -> HttpResponse:
     """Send the user who installs to the page where the app takes its payment."""
     to = billing_page.visit(app_name, name, request.GET.dict(), client_address(request))
-    return render(request, "modules/no_payment.html", status=501) if to is None else HttpResponseRedirect(to)
+    return render(request, "modules/no_payment.html", status=404) if to is None else HttpResponseRedirect(to)
