@@ -14,12 +14,15 @@ IS_BOUND = re.compile(
 )
 _EDITED = "its dates show no edit"
 _OWN_TIMES = "its range is of the records' own times"
+_NO_COUNT = "without a count only these show a deletion"
 # Why a resource does not ask for new records, though its operation has parameters that bound a date.
 REASONS: dict[str, str] = {
     "blocked_slots": _OWN_TIMES,
     "calendar_events": _OWN_TIMES,
+    "commissions": _NO_COUNT,
     "document_templates": _EDITED,
     "invoice_templates": _EDITED,
+    "payouts": _NO_COUNT,
     "service_bookings": _OWN_TIMES,
     "snapshot_pushes": "the whole range has to be given",
     "social_posts": "its range is of planned dates, which move",

@@ -57,10 +57,8 @@ AFFILIATES = Resource(
     **dated("fromDate", "toDate"),
     single=Single("affiliate-manager.get-affiliate", "affiliateId"),
 )
-COMMISSIONS = Resource(
-    name="commissions", operation="affiliate-manager.list-commissions", **dated("fromDate", "toDate")
-)
-PAYOUTS = Resource(name="payouts", operation="affiliate-manager.list-payouts", **dated("start", "end", iso))
+COMMISSIONS = Resource(name="commissions", operation="affiliate-manager.list-commissions", every=SOMETIMES)
+PAYOUTS = Resource(name="payouts", operation="affiliate-manager.list-payouts", every=SOMETIMES)
 
 ALL = (
     PRODUCTS,
