@@ -66,7 +66,7 @@ def is_a_page(answer: Any) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # a hundred pages
+@pytest.mark.timeout(900)  # a hundred pages, and axe takes a second or more for each
 @pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window[0])
 def test_axe_finds_nothing_on_any_page(
     watched: Watched, live_server: object, people: dict[str, Any], client: Client, window: Window

@@ -57,7 +57,8 @@ class Demo:
         return found[0]
 
     def wait_for(self, ready: Callable[[], object]) -> None:
-        wait_until(lambda: ready() or self.process.poll() is not None, describe=lambda: self.text)
+        stopped = self.process.poll
+        wait_until(lambda: ready() or stopped() is not None, 180, describe=lambda: self.text)  # migrations are in it
         assert self.process.poll() is None, self.text
 
     def granted_scopes(self) -> set[str]:

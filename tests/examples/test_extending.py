@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.db import connection, models
@@ -37,6 +38,7 @@ TESTED = {
     "def count_changes(": "test_a_consumer_counts_what_has_changed",
     "def import_people(": "tests/upserts/test_documented_example.py",
     "def count_contacts(": "test_functions_answer_modules",
+    "def payment_page(": "test_a_visit_of_the_billing_url_goes_on_to_the_payment",
     "def start_workflows(": "test_a_job_starts_the_workflows_that_wait",
     "[tool.pytest.ini_options]": "test_a_new_project_loads_the_plugin",
 }
@@ -185,6 +187,15 @@ def test_functions_answer_modules(highlevel: HighLevel, run: Run) -> None:
     assert (answer.status_code, answer.json()) == (200, {"contacts": kit.CONTACTS})
     for key, status in (("crm_abc", 200), ("abc", 422)):
         assert highlevel.call_module("ExternalAuth", "crm", apiKey=key).status_code == status
+
+
+def test_a_visit_of_the_billing_url_goes_on_to_the_payment(highlevel: HighLevel, run: Run) -> None:
+    run("def payment_page(")
+    answer = highlevel.call_module("ExternalBilling", "plans")
+    page, _, query = answer.url.partition("?")
+    assert (answer.status_code, page) == (302, "/welcome/pay")
+    given = {"clientId": highlevel.app.client_id, "installType": "location", "locationId": highlevel.location}
+    assert dict(parse_qsl(query)) == given
 
 
 def test_a_job_starts_the_workflows_that_wait(highlevel: HighLevel, run: Run) -> None:

@@ -348,7 +348,7 @@ def test_pages_that_show_rows_take_no_form_that_changes_them(people: dict[str, A
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)  # three hundred pages, half a minute on an idle machine
+@pytest.mark.timeout(900)  # three hundred pages, half a minute on an idle machine
 def test_support_and_viewers_see_personal_data_masked_everywhere(people: dict[str, Any], sign_in: SignIn) -> None:
     """Every page, list, dashboard and export is read for each role."""
     seen: dict[str, set[str]] = {}

@@ -22,7 +22,7 @@ from tests.operators.test_any_parameter import FAULT, Reads, owner, pages, reads
 
 __all__ = ["owner", "reads"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.usefixtures("unrendered")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("unrendered")]
 
 # More digits than `int` takes, deeper than `json` goes, a moment that is none, and JSON that is no passkey.
 DIGITS = "9" * 5_000

@@ -24,7 +24,7 @@ from integrations.operators import urls as own_pages
 from tests.operators.test_access import address, patterns
 
 # A list that the database refuses leaves no transaction to go on in, as in production, where pages have none.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.usefixtures("unrendered")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("unrendered")]
 
 GARBAGE = ("x(", "-1", "9" * 30, "\0", "²")
 FAULT = 500

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The shell has no windows of its own to draw, and takes half the time for the same pages.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ABSENT = "no Chromium found: run `make chromium`, or set CHROMIUM to its path"
 
 
