@@ -7,19 +7,19 @@ named in the setting APPS_WITHOUT_WEBHOOKS.
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 
 from django.conf import settings
-from django.db.models import Count, Expression, F, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
 from integrations.tenants.models import App, Installation
 from integrations.webhooks.models import Answers
 from integrations.webhooks.response_counts import UNVERIFIED, ResponseOutcome
 
 AFTER = timedelta(days=1)  # from the first installation on
-_VERIFIED = reduce(operator.add, (F(outcome.value) for outcome in ResponseOutcome if outcome not in UNVERIFIED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,15 @@ def unheard_apps(now: datetime) -> list[UnheardApp]:
     silent = settings.APPS_WITHOUT_WEBHOOKS
     apps = App.objects.exclude(Q(client_id__in=silent) | Q(highlevel_id__in=silent))
     installed = apps.annotate(number=Count("installations", filter=old)).filter(number__gt=0).order_by("name")
-    unverified = dict(_sums(Sum("unsigned") + Sum("too_large")))
-    verified = {app for app, number in _sums(Sum(_VERIFIED)) if number}
-    return [UnheardApp(app.name, app.number, unverified.get(app.pk, 0)) for app in installed if app.pk not in verified]
+    unverified = _sums(UNVERIFIED)
+    verified = _sums(set(ResponseOutcome) - UNVERIFIED)
+    return [
+        UnheardApp(app.name, app.number, unverified.get(app.pk, 0)) for app in installed if not verified.get(app.pk)
+    ]
 
 
-def _sums(expression: Expression) -> list[tuple[int, int]]:
-    found = Answers.objects.exclude(app=None).values("app").annotate(total=expression).order_by()
-    return list(found.values_list("app", "total"))
+def _sums(outcomes: Iterable[ResponseOutcome]) -> dict[int, int]:
+    """By the app's key, how many of its webhooks had one of these outcomes, of all time."""
+    number = reduce(operator.add, (F(outcome.value) for outcome in outcomes))
+    found = Answers.objects.exclude(app=None).values("app").annotate(total=Sum(number)).order_by()
+    return dict(found.values_list("app", "total"))

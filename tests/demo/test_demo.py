@@ -24,6 +24,7 @@ from tests.support.processes import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180.0  # seconds for a start, which migrates an empty database
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
@@ -57,9 +58,9 @@ class Demo:
         return found[0]
 
     def wait_for(self, ready: Callable[[], object]) -> None:
-        stopped = self.process.poll
-        wait_until(lambda: ready() or stopped() is not None, 180, describe=lambda: self.text)  # migrations are in it
-        assert self.process.poll() is None, self.text
+        has_ended = self.process.poll
+        wait_until(lambda: ready() or has_ended() is not None, PATIENCE, describe=lambda: self.text)
+        assert has_ended() is None, self.text
 
     def granted_scopes(self) -> set[str]:
         """What every token that the vendor gave its app may do."""

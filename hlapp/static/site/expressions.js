@@ -313,8 +313,7 @@
     else receiver(result);
   }
 
-  if (typeof module === "object") module.exports = { parsed };
-  else document.addEventListener("alpine:init", () => Alpine.setEvaluator(evaluator));
+  document.addEventListener("alpine:init", () => Alpine.setEvaluator(evaluator));
   // Nor does htmx evaluate anything, or write a sheet into the page.
   if (window.htmx) Object.assign(window.htmx.config, { includeIndicatorStyles: false, allowEval: false });
 })();
