@@ -123,7 +123,8 @@ chromium:
 		echo "found $$path"; \
 	elif command -v brew >/dev/null; then brew install --cask chromium; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive { apt-get install -y -qq chromium-headless-shell || apt-get install -y -qq chromium; }; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && { apt-get install -y -qq chromium-headless-shell || apt-get install -y -qq chromium; }; \
 	else \
 		echo "install one, e.g. sudo apt-get install chromium, or set CHROMIUM to its path" >&2; exit 1; \
 	fi

@@ -277,8 +277,9 @@ def test_a_revoked_company_is_left_for_a_while(company: Installation, vendor: Ve
 
 
 def test_a_location_whose_token_cannot_be_minted_now_is_tried_again(
-    browser: Browser, vendor: Vendor, worker: Worker
+    browser: Browser, vendor: Vendor, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("integrations.installs.reconcile.backoff", lambda _: 600.0)  # no slow machine outlasts it
     vendor.fault("/oauth/locationToken", "status", status=503)
     browser.install()
     worker.drain()
