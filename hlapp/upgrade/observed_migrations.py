@@ -9,7 +9,7 @@ from the statement.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
-Node = tuple[str, str]
+from integrations.backups import replaced_migrations
+from integrations.backups.replaced_migrations import Node
 
 # Lock modes, the weakest first, with what they keep from a table. (https://www.postgresql.org/docs/current/explicit-locking.html)
 KEEPS_OUT = {
@@ -82,13 +83,12 @@ def pending() -> list[Node]:
     return [(one.app_label, one.name) for one, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
 
 
-def observe(nodes: Container[Node]) -> Iterator[MigrationEffects]:
+def observe(nodes: Set[Node]) -> Iterator[MigrationEffects]:
     """Apply all migrations to the empty database that this process uses: first the others, then `nodes`, observed.
 
     The others must not need any of `nodes`.
     """
-    executor = MigrationExecutor(connection)
-    executor.recorder.ensure_schema()
+    executor = replaced_migrations.executor(nodes)
     state = ProjectState(real_apps=executor.loader.unmigrated_apps)
     plan = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
     for migration in sorted(plan, key=lambda one: (one.app_label, one.name) in nodes):

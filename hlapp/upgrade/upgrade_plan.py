@@ -13,8 +13,9 @@ from django.db import ProgrammingError, connection
 
 from hlapp import project
 from hlapp.upgrade import migrated_release, migration_rules, observed_migrations, release_notes
-from hlapp.upgrade.observed_migrations import KEEPS_OUT, MigrationEffects, Node
+from hlapp.upgrade.observed_migrations import KEEPS_OUT, MigrationEffects
 from hlapp.upgrade.release_notes import ReleaseNotes
+from integrations.backups.replaced_migrations import Node
 from integrations.backups.scratch_database import scratch_database
 from integrations.core import clock, dispatch
 from integrations.core.errors import BadRequest

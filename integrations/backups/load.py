@@ -15,10 +15,10 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
-from integrations.backups import archive, tables
+from integrations.backups import archive, replaced_migrations, tables
 from integrations.backups.archive import ArchiveReader, Note
+from integrations.backups.replaced_migrations import Node
 from integrations.backups.tables import Table
 from integrations.core.errors import BadRequest, SealBroken
 from integrations.sync.feed import change_feed
@@ -60,11 +60,11 @@ def load(path: Path, *, replace: bool = False) -> Loaded:
     with _reader(path) as reader:
         loaded = Loaded(reader.manifest)
         _check_keys(reader.manifest)
-        nodes = _known_migrations(reader.manifest)
+        had = _known_migrations(reader.manifest)
         if tables.every() and not replace:
             raise BadRequest("the database has tables: restore into an empty one, or give --replace to delete them")
         tables.drop_all()
-        MigrationExecutor(connection).migrate(nodes)
+        _migrate(had)
         with transaction.atomic():
             _fill(reader, loaded)
     ContentType.objects.clear_cache()
@@ -96,14 +96,20 @@ def _check_keys(manifest: Note) -> None:
         )
 
 
-def _known_migrations(manifest: Note) -> list[tuple[str, str]]:
-    """The last migrations that the backup had: those that none of its others needs."""
-    graph = MigrationExecutor(connection).loader.graph
-    had = {(app, name) for app, name in manifest["migrations"]}
-    if unknown := sorted(had - graph.nodes.keys()):
+def _known_migrations(manifest: Note) -> frozenset[Node]:
+    had = frozenset((app, name) for app, name in manifest["migrations"])
+    if unknown := sorted(had - replaced_migrations.known()):
         named = ", ".join(".".join(node) for node in unknown[:3])
         raise BadRequest(f"the backup has migrations that this release lacks ({named}): restore with its own release")
-    return sorted(node for node in had if not {child.key for child in graph.node_map[node].children} & had)
+    return had
+
+
+def _migrate(had: frozenset[Node]) -> None:
+    """Make the tables that the backup had, in an empty database, by the fewest migrations."""
+    nodes = replaced_migrations.shortest(had)
+    executor = replaced_migrations.executor(nodes)
+    children = executor.loader.graph.node_map
+    executor.migrate([node for node in sorted(nodes) if not {child.key for child in children[node].children} & nodes])
 
 
 def _fill(reader: ArchiveReader, loaded: Loaded) -> None:

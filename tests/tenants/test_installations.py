@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from integrations.backups import replaced_migrations
 from integrations.backups.scratch_database import scratch_database
 from integrations.core import clock
 from integrations.core.tenant import UserType
@@ -85,7 +86,7 @@ def test_the_database_refuses_states_that_exclude_each_other(status: Status, fie
 def test_the_migration_repairs_rows_that_contradict_themselves() -> None:
     now = clock.now()
     with scratch_database():
-        migrated = MigrationExecutor(connection).migrate([BEFORE]).apps
+        migrated = replaced_migrations.executor({BEFORE}).migrate([BEFORE]).apps
         app = migrated.get_model("tenants", "App").objects.create(name="Ours", created_at=now)
 
         def make(status: Status, **fields: Any) -> None:

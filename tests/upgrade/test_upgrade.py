@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.db import connection
 from psycopg import sql
 
 from tests.support.processes import ROOT, environment
@@ -28,6 +30,21 @@ NEW_KEY = "next:" + base64.b64encode(hashlib.sha256(b"the key that comes after i
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 NOT_VALIDATED = "SELECT conname FROM pg_constraint WHERE NOT convalidated"
 
+# A line for each part of a schema, without the order of columns and the names that PostgreSQL or Django made up.
+SCHEMA = r"""
+SELECT concat_ws(' ', 'column', relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+    attgenerated, attstorage, attcollation::regcollation, pg_get_expr(adbin, adrelid))
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
+UNION ALL SELECT concat_ws(' ', 'constraint', conrelid::regclass, CASE WHEN contype = 'c' THEN conname END,
+    pg_get_constraintdef(oid), convalidated)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT regexp_replace(indexdef, 'INDEX \w+_(uniq|key) ON', 'INDEX ON') FROM pg_indexes
+WHERE schemaname = 'public'
+UNION ALL SELECT concat_ws(' ', pg_get_triggerdef(oid), tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
+"""
 WITHOUT_ADDRESS = """
 SELECT id FROM tenants_app WHERE get_byte(client_secret_sealed, 0) <> 2
 UNION SELECT id FROM tokens_credential WHERE get_byte(access_sealed, 0) <> 2 OR get_byte(refresh_sealed, 0) <> 2
@@ -58,6 +75,17 @@ def rows(url: str) -> dict[str, Rows]:
         tables = [name for (name,) in database.execute(TABLES)]
         query = sql.SQL("SELECT to_jsonb(r) FROM {} r")
         return {name: [row for (row,) in database.execute(query.format(sql.Identifier(name)))] for name in tables}
+
+
+def schema(url: str) -> list[str]:
+    """Every column, constraint, index, trigger, function and statistics object, sorted, without casts and brackets.
+
+    A dump writes conditions with other casts than the migration did.
+    """
+    with psycopg.connect(url) as database:
+        return sorted(
+            re.sub(r"::(text|character varying)(\[\])?|[()]", "", line) for (line,) in database.execute(SCHEMA)
+        )
 
 
 def manage(url: str, *argv: str, fails: bool = False) -> str:
@@ -110,6 +138,17 @@ def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
     # The early release sealed for no address. Now each secret that is sent has the one of its API.
     with psycopg.connect(early) as database:
         assert database.execute(WITHOUT_ADDRESS).fetchall() == []
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.django_db
+def test_an_upgraded_database_has_the_schema_of_a_new_one(early: str) -> None:
+    """A new one is made by the migrations that replace those that the upgrade ran."""
+    manage(early, "migrate", "--verbosity=0")
+    new = schema(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl())
+    assert len(new) > 1000
+    assert schema(early) == new
 
 
 @pytest.mark.slow
