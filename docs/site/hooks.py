@@ -1,10 +1,13 @@
 """Hooks of mkdocs: README.md and its neighbours become pages, and links to files of the code become plain text.
 
-The documents are written to be read in the repository too, where such links lead somewhere.
+The documents are written to be read in the repository too, where such links lead somewhere. A built page names what it
+may run: the site's own files, and what the theme writes into it.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -26,6 +29,10 @@ _FENCE = re.compile(r"(^ {0,3}(?:```|~~~).*?^ {0,3}(?:```|~~~)[^\n]*$)", re.MULT
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^\s()]+)\)")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|#", re.IGNORECASE)
 _DROPPED = re.compile(r"[^\w\- ]")
+_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+_STYLE_ATTRIBUTE = re.compile(r"(<\w[^<>]*?) style=\"[^\"]*\"")  # of the theme: widths and spaces of a few elements
+# The theme's script for dark pages sets attributes of these, which are there only with its highlighter, and else ends.
+_ABSENT = '<meta id="hljs-light"><meta id="hljs-dark">'
 
 
 def on_config(config: Any) -> Any:
@@ -48,6 +55,30 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     pieces = _FENCE.split(markdown)
     pieces[::2] = [_LINK.sub(lambda found: rewritten(found, source, uri), piece) for piece in pieces[::2]]
     return "".join(pieces)
+
+
+def on_post_template(output_content: str, template_name: str, **_: Any) -> str:
+    """The page of unknown addresses is a template of the theme."""
+    return with_policy(output_content) if template_name.endswith(".html") else output_content
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Give the page its Content-Security-Policy."""
+    return with_policy(output)
+
+
+def with_policy(html: str) -> str:
+    """The page with a Content-Security-Policy that names what stands in it by hashes."""
+    html = _STYLE_ATTRIBUTE.sub(r"\1", html)
+    allowed = {"script": "'self'", "style": "'self'"}
+    for kind, text in _INLINE.findall(html):
+        allowed[kind] += f" 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    policy = (
+        f"default-src 'none'; script-src {allowed['script']}; style-src {allowed['style']}; worker-src 'self'; "
+        "connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'"
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return html.replace("<head>", f"<head>\n{meta}{_ABSENT}", 1)
 
 
 def rewritten(found: re.Match[str], source: Path, uri: str) -> str:
