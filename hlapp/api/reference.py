@@ -1,4 +1,4 @@
-"""Reference of the public surface as Markdown, made from the code: names, signatures, first lines of docstrings.
+"""Reference of the public surface as Markdown, made from the code: names, docstrings, signatures.
 
 A test compares it with the committed `docs/reference.md`, so that no change of a public signature goes unnoticed.
 """
@@ -34,10 +34,15 @@ def text() -> str:
 
 def _section(name: str, value: Any) -> Iterator[str]:
     yield f"## {name}\n"
-    yield f"{_summary(value)}\n"
+    yield f"{_description(value)}\n"
     yield "```python"
     yield from (line.replace("'", '"') for line in _definition(name, value))
     yield "```\n"
+
+
+def _description(value: Any) -> str:
+    """The docstring as Markdown, where an indented block needs no `::` before it."""
+    return re.sub(r"^::\n\n|::$", "", inspect.getdoc(value) or "", flags=re.MULTILINE)
 
 
 def _definition(name: str, value: Any) -> Iterator[str]:
@@ -110,8 +115,3 @@ class _Bare(str):
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def _summary(value: Any) -> str:
-    """The first paragraph of a docstring, on one line."""
-    return " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())

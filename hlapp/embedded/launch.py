@@ -62,7 +62,7 @@ class Handle:
 
 
 def obtain(engine: Engine, home: ServerDirectory) -> Handle:
-    """Start a server, or join the one that runs, and return it once it is_ready. Raises EmbeddedError.
+    """Start a server, or join the one that runs, and return it once it is ready. Raises EmbeddedError.
 
     A held lock means a live server, one that is still starting, or one about to end after its launcher was
     killed. The loop tries to start and to join in turn until one works.
@@ -99,7 +99,7 @@ def _start(engine: Engine, home: ServerDirectory, lock: IO[bytes]) -> Handle:
 
 
 def _run(engine: Engine, home: ServerDirectory, account: Account, lock: IO[bytes]) -> process.Server | None:
-    """The server once it is_ready; None if another program took its port first."""
+    """The server once it is ready; None if another program took its port first."""
     command = process.ServerCommand(
         engine.argv(home, account), home.data, engine.input(account), engine.stop_signal, lock.fileno()
     )
@@ -118,7 +118,7 @@ def _run(engine: Engine, home: ServerDirectory, account: Account, lock: IO[bytes
 
 
 def _await(engine: Engine, server: process.Server, account: Account) -> None:
-    """Return when it is_ready or has ended."""
+    """Return when it is ready or has ended."""
     deadline = clock.monotonic() + TIMEOUT
     while server.alive and not engine.is_ready(account):
         if clock.monotonic() > deadline:

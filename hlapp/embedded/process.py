@@ -31,7 +31,7 @@ def server_uid() -> int:
 
 
 def _nobody() -> int:
-    """User id of `nobody`, usually 65534. initdb needs a user id that the account database knows."""
+    """User id of `nobody`. Without that account it is the usual one: initdb refuses it, but Valkey does not."""
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:

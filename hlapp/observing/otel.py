@@ -34,8 +34,8 @@ class OpenTelemetryTracer:
     """Implements `core.observing.spans.Tracer`."""
 
     def __init__(self, process: str, exporter: SpanExporter | None = None) -> None:
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES precede.
-        resource = Resource({SERVICE_NAME: f"hlapp-{process}"}).merge(_given())
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
+        resource = Resource({SERVICE_NAME: f"hlapp-{process}"}).merge(_environment_resource())
         self.provider = TracerProvider(resource=resource)
         self.provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self.provider.get_tracer("hlapp")
@@ -45,12 +45,12 @@ class OpenTelemetryTracer:
         self, name: str, kind: Kind, parents: Iterable[str], attributes: Mapping[str, Value | None]
     ) -> Iterator[None]:
         """See `Tracer`. The log lines inside have the id of its trace."""
-        around = [_w3c.extract({PARENT: parent}) for parent in parents if parent]
-        links = [Link(trace.get_current_span(other).get_span_context()) for other in around[1:]]
+        contexts = [_w3c.extract({PARENT: parent}) for parent in parents if parent]
+        links = [Link(trace.get_current_span(other).get_span_context()) for other in contexts[1:]]
         with (
             self._tracer.start_as_current_span(
                 name,
-                context=around[0] if around else None,
+                context=contexts[0] if contexts else None,
                 links=links,
                 kind=_KINDS[kind],
                 attributes=_clean(attributes),
@@ -86,7 +86,7 @@ def start(process: str) -> None:
     spans.set_tracer(OpenTelemetryTracer(process))
 
 
-def _given() -> Resource:
+def _environment_resource() -> Resource:
     """What the environment says of this service; without a name of the SDK's own making."""
     found = Resource.create()
     is_made_up = str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service")

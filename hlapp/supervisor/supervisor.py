@@ -38,7 +38,7 @@ class Supervisor:
         return servers + news
 
     def renew(self) -> None:
-        """Replace every process by a new one, one program after the other, without a gap."""
+        """Have `look` replace every process by a new one, one program after the other, without a gap."""
         self._to_renew = [*self.keepers]
 
     def start_again(self, names: Sequence[str]) -> None:

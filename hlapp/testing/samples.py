@@ -31,10 +31,10 @@ def new_id() -> str:
 def event(event_type: str, *, location: str, company: str, **fields: Any) -> dict[str, Any]:
     """A payload of this type in this location, with `fields` in it. Raises BadRequest for an unknown type.
 
-    Fields of a record can be given as the vendor lists them, but for `type`: the webhook's own has its place.
+    Fields of a record can be given as the vendor lists them, except `type`, which is the webhook's type.
     """
     if taken := sorted(_OF_THE_ENVELOPE & fields.keys()):
-        raise BadRequest(f"{', '.join(taken)}: HighLevel sets this field of a webhook; a contact's type is another one")
+        raise BadRequest(f"{', '.join(taken)}: HighLevel sets this field of a webhook; a sample cannot change it")
     kinds = event_types.find(event_type).fields
     payload = _object(kinds, "")
     known = {"locationId": location, "companyId": company}

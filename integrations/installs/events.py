@@ -45,7 +45,9 @@ def updated(app: App, payload: dict[str, Any], at: datetime, *, event_id: str = 
     """
     installed(app, payload, at, event_id=event_id)
     location_id, company_id = _ids(payload)
-    store.renew(store.location(app, location_id) if location_id else store.company(app, company_id), now=clock.now())
+    store.make_due_for_scopes(
+        store.location(app, location_id) if location_id else store.company(app, company_id), now=clock.now()
+    )
 
 
 def plan_changed(app: App, payload: dict[str, Any], at: datetime, *, event_id: str = "") -> None:

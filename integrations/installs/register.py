@@ -142,7 +142,7 @@ def installed(target: InstallTarget, notice: InstallNotice) -> tuple[Installatio
         history.add(*changes)
         if known and row.status == Status.PENDING and row.user_type == UserType.LOCATION:
             # An earlier mint may have been refused, and waits for hours until the next.
-            store.mint_again(store.location(target.app, row.resource_id), now=clock.now())
+            store.make_empty_due(store.location(target.app, row.resource_id), now=clock.now())
     return row, decision
 
 

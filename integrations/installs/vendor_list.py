@@ -86,7 +86,7 @@ class Reading:
         app, company_id, ids = self.company.app, self.company.resource_id, [item["_id"] for item in items]
         rows = Installation.objects.locations().filter(app=app, company_id=company_id, resource_id__in=ids)
         rows.update(listed_at=self.began)
-        store.mint_lost(app, company_id, ids, now=clock.now())
+        store.make_lost_due(app, company_id, ids, now=clock.now())
 
     def _kept(self) -> dict[str, Any]:
         return {

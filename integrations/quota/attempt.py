@@ -1,6 +1,6 @@
 """One permitted HTTP attempt: takes a permit, bounds the moment of sending, and reports the outcome to the quota.
 
-Every request to the vendor that costs quota is sent inside `permitted`: API calls, minting, and the test of a static
+Every request to the vendor that costs quota is sent inside `permitted`: API calls, minting, and the test of an entered
 token. It costs one request to Redis; the report travels with the next one (`reports.py`). What the permit becomes:
 
 - the request never left (nothing was sent, or the error says so): the slot is free again at once, no call is counted;

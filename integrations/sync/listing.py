@@ -159,7 +159,7 @@ def page_of(
 def _parents(parent: Resource, cursor: dict[str, Any] | None, arguments: Mapping[str, Any]) -> Page:
     """A page of the listing of the parents."""
     request = parent.request(arguments.get("location") or arguments.get("company") or "", None)
-    how = {"whole": parent.whole, "only_one": parent.only_one, "below": parent.below, "parts": parent.variants}
+    how = {"whole": parent.whole, "only_one": parent.only_one, "below": parent.below, "parts": parent.argument_sets}
     asked = {**arguments, **how, "params": request.params, "body": request.body}
     return page(parent.operation, cursor=cursor, **asked)
 

@@ -104,7 +104,7 @@ def replace_token_pair(row: Credential, grant: Grant, *, now: datetime, granted:
     return _replace(row, values)
 
 
-def save_manual_token(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
+def save_entered_token(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
     """Store a token that an operator pasted over any present one; calls under way finish with the old one."""
     with transaction.atomic():
         row = _locked(key, company_id="", now=now)
@@ -159,18 +159,18 @@ def retry_suspended(key: CredentialKey, *, now: datetime) -> bool:
     return Credential.objects.of_key(key).suspended().make_due(now) > 0
 
 
-def mint_again(key: CredentialKey, *, now: datetime) -> bool:
+def make_empty_due(key: CredentialKey, *, now: datetime) -> bool:
     """Make a credential without tokens due at once: the vendor names its location again. False when it has tokens."""
     empty = Credential.objects.of_key(key).filter(access_sealed__isnull=True, state=Credential.State.ACTIVE)
     return empty.make_due(now) > 0
 
 
-def mint_lost(app: App, company_id: str, location_ids: Collection[str], *, now: datetime) -> int:
+def make_lost_due(app: App, company_id: str, location_ids: Collection[str], *, now: datetime) -> int:
     """Make those of a company's locations due that need a reconnect, because the company has them installed."""
     return _lost(app, company_id).filter(resource_id__in=location_ids).make_due(now)
 
 
-def renew(key: CredentialKey, *, now: datetime) -> bool:
+def make_due_for_scopes(key: CredentialKey, *, now: datetime) -> bool:
     """Make a working credential due: the vendor may grant it other scopes now. False without one."""
     usable = Credential.objects.of_key(key).filter(state=Credential.State.ACTIVE, access_sealed__isnull=False)
     return usable.make_due(now) > 0

@@ -130,8 +130,9 @@ def needs_own_transaction(event_type: str) -> bool:
 def on_event(*event_types: str, own_transaction: bool = False) -> Callable[[Handler], Handler]:
     """Decorator: call the function for every event of these types, by the contract of a handler.
 
-    It works on the database only and is safe to call twice. It runs in the transaction of its event, which other events
-    share unless `own_transaction`. What needs the network is a background job: `@background_job(..., on="<type>")`.
+    It works on the database only and is safe to call twice. Events come late, out of order and by replay: it compares
+    dates before it overwrites. It runs in the transaction of its event, which other events share unless
+    `own_transaction`. What needs the network is a background job: `@background_job(..., on="<type>")`.
     Raises BadRequest for a generator or an async function.
     """
 

@@ -16,13 +16,14 @@ import pytest
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from hlapp.api import triggers
+from hlapp.api import records, triggers
 from hlapp.project import PACKAGE
 from hlapp.testing import kit
 from hlapp.testing.kit import HighLevel
 from integrations.core.models import AuditEntry
 from integrations.jobs import define, events
 from integrations.modules.answers import ANSWERS
+from integrations.sync import resources
 from integrations.webhooks import handlers
 from tests.support import own_pages
 
@@ -34,6 +35,7 @@ TESTED = {
     "def note_arrival(": "test_a_note_whose_answer_was_lost_is_written_once",
     "def note_a_won_deal(": "test_the_outbox_sends_what_a_handler_puts",
     "def show_tags(": "test_a_page_lists_and_adds_tags",
+    'name="open_deals"': "test_a_resource_of_an_own_app_has_the_open_deals",
     "def greeting(": "test_the_synced_copy_greets_by_name_and_custom_field",
     "def count_changes(": "test_a_consumer_counts_what_has_changed",
     "def import_people(": "tests/upserts/test_documented_example.py",
@@ -55,8 +57,15 @@ def highlevel(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[HighLevel]:
 @pytest.fixture
 def run() -> Iterator[Run]:
     """Runs the block with this text, as a module of an own app; what it registers ends with the test."""
-    registries: list[dict[Any, Any]] = [define.JOBS, handlers.HANDLERS, handlers.DECORATED, ANSWERS]
+    registries: list[dict[Any, Any]] = [
+        define.JOBS,
+        handlers.HANDLERS,
+        handlers.DECORATED,
+        ANSWERS,
+        resources.RESOURCES,
+    ]
     before = [dict(registry) for registry in registries]
+    synced = [*resources.ALL]
 
     def run_block(text: str) -> dict[str, Any]:
         (code,) = [code for _, code in BLOCKS if text in code]
@@ -69,6 +78,7 @@ def run() -> Iterator[Run]:
     for registry, former in zip(registries, before, strict=True):
         registry.clear()
         registry.update(former)
+    resources.ALL[:] = synced
 
 
 @pytest.fixture
@@ -167,6 +177,19 @@ def test_the_synced_copy_greets_by_name_and_custom_field(highlevel: HighLevel, r
     assert greeting(highlevel.location, "ann@example.org") == ""
     highlevel.sync("contacts", "custom_fields")
     assert greeting(highlevel.location, "ann@example.org") == "Hello Ann, the plan: cake"
+
+
+def test_a_resource_of_an_own_app_has_the_open_deals(highlevel: HighLevel, run: Run) -> None:
+    run('name="open_deals"')
+    where = {"locationId": highlevel.location}
+    pipeline = highlevel.call("opportunities.get-pipelines", params=where)["pipelines"][0]
+    for status in ("open", "won"):
+        deal = {"pipelineId": pipeline["id"], "name": status, "status": status, "contactId": contact_of(highlevel)}
+        highlevel.call("opportunities.create-opportunity", body={**where, **deal})
+    highlevel.sync("open_deals")
+    synced = records(highlevel.app, highlevel.location, "open_deals")
+    assert {row.payload["status"] for row in synced} == {"open"}
+    assert "open" in {row.payload["name"] for row in synced}
 
 
 @pytest.mark.django_db(transaction=True)

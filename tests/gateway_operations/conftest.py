@@ -65,7 +65,7 @@ def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scope
     at, token = clock.now() - timedelta(minutes=1), Secret(TOKENS[level])
     if kind != Credential.Kind.OAUTH:
         api = Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO
-        row = store.save_manual_token(replace(key, api=api), token, kind=kind, now=at)
+        row = store.save_entered_token(replace(key, api=api), token, kind=kind, now=at)
         Credential.objects.filter(pk=row.pk).update(scopes=scopes)
         return row
     grant = Grant(

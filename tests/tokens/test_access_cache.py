@@ -55,7 +55,7 @@ def test_what_this_process_changes_it_sees_at_once(location: Credential, vendor:
     if cause == "refreshed":
         refresh(location.pk)
     elif cause == "replaced":
-        store.save_manual_token(location.key, Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
+        store.save_entered_token(location.key, Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
     elif cause == "uninstalled":
         store.revoke(location.key, reason="test", now=now)
     else:

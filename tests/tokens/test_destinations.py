@@ -198,7 +198,7 @@ def test_a_rotation_seals_nothing_for_the_address_of_a_changed_row(
 def test_the_environment_moves_its_app_and_the_trail_says_so(settings: Any, thief: Listener) -> None:
     row = marketplace.default()
     key = CredentialKey(row, Tenant.location("loc"))
-    store.save_manual_token(key, Secret("pit-0123456789"), kind=Credential.Kind.PRIVATE, now=clock.now())
+    store.save_entered_token(key, Secret("pit-0123456789"), kind=Credential.Kind.PRIVATE, now=clock.now())
     before, settings.HIGHLEVEL_API_URL = settings.HIGHLEVEL_API_URL, thief.url
     marketplace.reset()
     moved = marketplace.default()

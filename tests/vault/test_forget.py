@@ -141,7 +141,7 @@ def test_a_lost_access_token_is_refreshed_by_the_one_that_is_not(app, ring) -> N
 
 
 def test_a_token_that_was_entered_has_to_be_entered_again(app, ring) -> None:
-    row = store.save_manual_token(store.location(app, "private"), Secret("pit-x"), kind="private", now=clock.now())
+    row = store.save_entered_token(store.location(app, "private"), Secret("pit-x"), kind="private", now=clock.now())
     ring("k2")
     ends("k1")
     assert again(row).reason == "it was sealed by the key 'k1', which is lost: enter it again"

@@ -1,4 +1,4 @@
-"""Deletes many rows, some in each transaction, so that no other statement waits for long and none runs into its limit.
+"""Deletes many rows in batches, so that no other statement waits for long and each stays within its time limit.
 
 It skips rows that others have locked: the next call deletes them.
 """
@@ -27,7 +27,7 @@ def delete(rows: QuerySet[Any], until: float) -> int:
 
 
 def delete_batch(rows: QuerySet[Any], most: int) -> int:
-    """Delete the first `most` of the rows in one transaction; returns how many. In a request they are few."""
+    """Delete the first `most` of the rows in one transaction; returns how many. A request passes a small `most`."""
     with transaction.atomic():
         free = rows.select_for_update(skip_locked=True, of=("self",))
         ids = list(free.values_list("pk", flat=True)[:most])

@@ -1,5 +1,6 @@
-"""Tickets: permits that are reserved for parked tasks and travel with the message that starts them.
+"""`acquire`: a permit for any call, from the ticket of the task that runs, or from the governor.
 
+Tickets are permits that are reserved for parked tasks and travel with the message that starts them.
 A ticket holds no secret, and no time but that of Redis' clock, so it may be redeemed on another machine, late or
 early. Redeeming asks Redis, which is the round trip that asking for a permit would cost anyway, and buys three things.
 A ticket is used once even if its message comes twice. None survives a loss of the state in Redis. One that no task

@@ -1,7 +1,7 @@
 """How the vendor repeats a webhook that was not answered with 2xx. The policy changed in 2026; both are here.
 
-`old`: only a 429 is repeated, 6 times, 10 minutes apart. `new`: any other answer and no answer are repeated, up to 12
-times, with exponential backoff. Exact intervals are not published; 10 seconds doubling up to 6 hours is a guess.
+`old`: only a 429 is repeated, 6 times, 10 minutes apart. `new`: every answer but 2xx, and no answer, up to 12 times,
+with exponential backoff. Exact intervals are not published; 10 seconds doubling up to 6 hours is a guess.
 """
 
 from __future__ import annotations

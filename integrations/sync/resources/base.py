@@ -122,8 +122,8 @@ class Resource:
     them: they are as old as the row, or as the last run that read everything.
 
     `below`: it is listed apart below each row of another listing. `windows`: it is listed window by window, because the
-    operation wants a range of time. `variants`: it is listed once with each of these arguments. `needs_company`: the
-    request names the location's company too. `elsewhere` says how another API lists the resource: what differs there,
+    operation wants a range of time. `argument_sets`: it is listed once with each of them. `needs_company`: the request
+    names the location's company too. `elsewhere` says how another API lists the resource: what differs there,
     or None if it cannot. API 1.0 lists only what is named there (FACTS section 16); v3 lists all else as API 2.0 does.
     `api` is the API that the other fields are about.
 
@@ -152,7 +152,7 @@ class Resource:
     single: Single | None = None
     below: Parent | None = None
     windows: Windows | None = None
-    variants: tuple[Mapping[str, Any], ...] = ()
+    argument_sets: tuple[Mapping[str, Any], ...] = ()
     needs_company: bool = False
     elsewhere: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     api: str = "v2"
@@ -208,7 +208,7 @@ class Resource:
     @property
     def is_split(self) -> bool:
         """Whether there are several listings, one after the other, instead of one."""
-        return self.below is not None or self.windows is not None or bool(self.variants)
+        return self.below is not None or self.windows is not None or bool(self.argument_sets)
 
     @property
     def is_visited(self) -> bool:
@@ -267,7 +267,7 @@ class Resource:
 
         Empty when it is asked for once.
         """
-        return self.windows.of(at) if self.windows is not None else self.variants
+        return self.windows.of(at) if self.windows is not None else self.argument_sets
 
     def count_request(self, tenant_id: str) -> ListingRequest:
         """The cheapest request for the vendor's total: the first row of everything."""

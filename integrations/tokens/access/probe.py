@@ -40,7 +40,7 @@ _REMEDY = {
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """Operations of API 2.0 and v3, and a path of API 1.0, for one level."""
+    """An operation of API 2.0 and v3, and the path that API 1.0 has for it."""
 
     operation: str
     params: tuple[tuple[str, str], ...]
@@ -57,22 +57,22 @@ _DESCRIPTION = {
     UserType.LOCATION: _Reads("locations.get-location", (), "/custom-values/"),
     UserType.COMPANY: _Reads("locations.search-locations", (("limit", "1"),), "/locations/"),
 }
-# At other paths than these.
-_ELSEWHERE = {
+# For a second opinion about a call to the path of the one above.
+_OTHER_PATHS = {
     UserType.LOCATION: _Reads("opportunities.get-pipelines", (), "/tags/"),
     UserType.COMPANY: _Reads("companies.get-company", (), "/users/"),
 }
 
 
 def check(key: CredentialKey, token: Secret, *, kind: str, lane: Lane = Lane.INTERACTIVE, apart_from: str = "") -> Any:
-    """Return when the vendor accepts the token: what it answered (JSON), None without the scope to read.
+    """Return when the vendor accepts the token: what it answered (JSON), None when a refusal proves the token alive.
 
-    The read is of another path than `apart_from`. Raises GrantRevoked when the vendor does not accept the token,
-    LocationInactive, Unreachable, QuotaExhausted, ...
+    The read is of another path than `apart_from`. Raises GrantRevoked when the vendor does not accept the token, and
+    LocationInactive, Unreachable, ServerFault, QuotaExhausted and StoreUnavailable as other calls do.
     """
     request = _request(key, _DESCRIPTION[key.tenant.user_type])
     if request.path == apart_from:
-        request = _request(key, _ELSEWHERE[key.tenant.user_type])
+        request = _request(key, _OTHER_PATHS[key.tenant.user_type])
     try:
         return _read(key, token, request, kind=kind, lane=lane)
     except (ScopeMissing, RequestRejected):
@@ -89,12 +89,12 @@ def admit(key: CredentialKey, token: Secret, *, kind: str) -> None:
     except ScopeMissing:
         return
     except OtherAccount as error:
-        raise BadRequest(_elsewhere(key)) from error
+        raise BadRequest(_other_account(key)) from error
     except RequestRejected:
         return  # the vendor answers this to live tokens only
 
 
-def _elsewhere(key: CredentialKey) -> str:
+def _other_account(key: CredentialKey) -> str:
     other = "another location's, or an agency's, which is entered with the company's id"
     if key.tenant.user_type == UserType.COMPANY:
         other = "another agency's, or a location's, which is entered with the location's id"

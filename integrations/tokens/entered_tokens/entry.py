@@ -1,4 +1,4 @@
-"""Manual tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or revokes here.
+"""Entered tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or revokes here.
 
 A replacement interrupts no calls: the new token is tested first, then one UPDATE replaces the old one, and calls under
 way finish with the old one.
@@ -43,7 +43,7 @@ def examined(key: CredentialKey, text: str, *, kind: str) -> Secret:
 
 def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credential:
     """Store an examined token in place of the present one, and write an audit entry."""
-    row = store.save_manual_token(_for(key, kind), token, kind=kind, now=clock.now())
+    row = store.save_entered_token(_for(key, kind), token, kind=kind, now=clock.now())
     _record("token.entered", row, actor)
     return row
 

@@ -1,4 +1,4 @@
-"""Refresh of a token pair in three steps: claim, call, swap. `lease` and `store` hold the UPDATEs of the steps.
+"""Refresh of a token pair in three steps: claim (`lease`), call, swap (`commit`, with the UPDATE in `store`).
 
 1. Claim the lease and commit the intent, before anything is sent.
 2. Call the vendor, with no transaction, no lock and no connection held, under a deadline well below the lease.
@@ -107,10 +107,10 @@ def _renew(credential_id: int, request: _Request) -> Credential:
         if row is None:
             return _after_failed_claim(credential_id, request)
     with log_scope.scope(tenant=row.tenant.mailbox_key):
-        return _swap(row, request, began)
+        return _call_and_swap(row, request, began)
 
 
-def _swap(row: Credential, request: _Request, began: float) -> Credential:
+def _call_and_swap(row: Credential, request: _Request, began: float) -> Credential:
     try:
         requested_at = clock.now()
         with database.required():  # for the company's token; a received grant needs no database here

@@ -24,7 +24,7 @@ MEDIA = Resource(
     operation="medias.fetch-media-content",
     every=SOMETIMES,
     params={"sortBy": "createdAt", "sortOrder": "asc", "fetchAll": "true"},
-    variants=({"type": "folder"}, {"type": "file"}),
+    argument_sets=({"type": "folder"}, {"type": "file"}),
 )
 BRAND_BOARDS = Resource(
     name="brand_boards",
