@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import isinf
 from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
@@ -25,6 +26,8 @@ from integrations.webhooks import module_deliveries
 from integrations.webhooks.module_deliveries import Module
 
 DEEPEST = 64  # nested levels; real events have up to five
+# Zeros that the exponents of a body may stand for. PostgreSQL writes them out: of 8 characters it makes 16,000.
+MOST_ZEROS = 1_000_000
 FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is no clock skew
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)  # older than the vendor
 
@@ -90,7 +93,7 @@ def parsed(raw: bytes) -> tuple[str, dict[str, Any]]:
     """The JSON to be stored, and its parsed object. Raises PayloadAnomalous."""
     try:
         text = raw.decode()
-        payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_numbers())
     except (ValueError, RecursionError) as error:
         raise PayloadAnomalous("the webhook is not JSON", reason=type(error).__name__) from None
     if not isinstance(payload, dict):
@@ -108,10 +111,18 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("a number beyond all bounds")
+def _numbers() -> Callable[[str], float]:
+    """Parser of one body's numbers with a point or an exponent. Raises ValueError for what no column can take."""
+    zeros = 0
+
+    def number(text: str) -> float:
+        nonlocal zeros
+        found = float(text)
+        zeros += abs(int(text.lower().partition("e")[2] or 0))
+        if isinf(found) or zeros > MOST_ZEROS:
+            raise ValueError("numbers beyond all bounds")
+        return found
+
     return number
 
 

@@ -133,6 +133,19 @@ def test_text_the_database_cannot_hold_does_not_lose_the_event(post: Post) -> No
     assert Event.objects.get().payload["firstName"] == "a\ufffdb \ufffd"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [b"1e-16383", b"0e16383", b"1E308", b"1e-99999999999999999999"])
+def test_numbers_that_postgresql_writes_out_close_the_door_for_nobody(post: Post, number: bytes) -> None:
+    many = b'{"type": "ContactUpdate", "locationId": "loc1", "numbers": [%s]}'
+    assert post(many % b",".join([number] * 70_000)).status_code == 400
+    assert post(contact()).status_code == 200
+
+
+@pytest.mark.django_db
+def test_some_small_and_large_numbers_are_stored(post: Post) -> None:
+    assert post(b'{"type": "ContactUpdate", "numbers": [%s]}' % b",".join([b"1e-300"] * 3_000)).status_code == 200
+
+
 @pytest.mark.slow
 @pytest.mark.django_db
 @hypothesis_settings(max_examples=60)
