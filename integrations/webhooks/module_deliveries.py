@@ -42,7 +42,10 @@ _NO_CREDENTIALS = frozenset({"companyId", "locationId", "approveAllLocations", "
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module of an app, as a URL names it: its kind (one of `TYPES`, or one that is only answered) and its name."""
+    """A module of an app, as a URL names it: its kind (one of `TYPES`, or one that is only answered) and its name.
+
+    The name is empty for a visit of the billing URL that only handlers of all names take.
+    """
 
     kind: str
     name: str
@@ -50,7 +53,7 @@ class Module:
     @property
     def event_type(self) -> str:
         """The type of its events."""
-        return f"{self.kind}/{self.name}"
+        return f"{self.kind}/{self.name}" if self.name else self.kind
 
 
 @dataclass(frozen=True, slots=True)

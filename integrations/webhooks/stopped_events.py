@@ -12,6 +12,8 @@ An app may be silent for hours before that is longer than a weekend. So an app `
 heard in `EXPECTED` slots in the same hours of the week before, and of the one before that. A public holiday looks like
 that, too.
 
+Visits of a billing URL are no evidence: any browser makes them. They are in no tenant's mailbox.
+
 After two weeks silence is the new habit, and is not reported. Uninstalled tenants are not looked at, and those of an
 app that is silent itself are not named. All reads go through the indexes of the latest events, slot by slot, so they
 cost the same whatever the number of events.
@@ -29,6 +31,7 @@ from django.db.models import OuterRef, Subquery
 
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.module_deliveries import EXTERNAL_BILLING
 from integrations.webhooks.queries import installed_here
 
 HISTORY, WEEK = timedelta(days=14), timedelta(days=7)
@@ -47,6 +50,7 @@ WITH RECURSIVE heard AS (
     FROM heard CROSS JOIN LATERAL (
         SELECT received_at FROM webhooks_event
         WHERE {column} = heard.id AND received_at < heard.slot AND received_at >= heard.since
+          AND NOT starts_with(type, %(visits)s)
         ORDER BY received_at DESC LIMIT 1
     ) earlier
 )
@@ -105,7 +109,8 @@ class _Heard:
 
 def apps(now: datetime) -> list[Silence]:
     """The apps that are silent."""
-    newest = Event.objects.filter(app=OuterRef("pk")).order_by("-received_at").values("received_at")[:1]
+    sent = Event.objects.filter(app=OuterRef("pk")).exclude(type__startswith=EXTERNAL_BILLING)
+    newest = sent.order_by("-received_at").values("received_at")[:1]
     rows = App.objects.annotate(latest=Subquery(newest)).order_by("name")
     quiet = rows.filter(latest__gt=now - HISTORY, latest__lt=now - EXPECTED * APP_SLOT)
     names = {pk: (name, latest) for pk, name, latest in quiet.values_list("pk", "name", "latest")}
@@ -140,7 +145,13 @@ def tenants(now: datetime, but: Sequence[int] = ()) -> list[Silence]:
 def _heard(column: str, latest: dict[int, datetime], slot: timedelta) -> dict[int, _Heard]:
     if not latest:
         return {}
-    values: dict[str, Any] = {"ids": list(latest), "latest": list(latest.values()), "slot": slot, "history": HISTORY}
+    values: dict[str, Any] = {
+        "ids": list(latest),
+        "latest": list(latest.values()),
+        "slot": slot,
+        "history": HISTORY,
+        "visits": EXTERNAL_BILLING,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_HEARD.format(column=column), values)
         return {pk: _Heard(latest[pk], slots, slot) for pk, slots in cursor.fetchall()}

@@ -24,14 +24,14 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def receive(box: Mailbox, moments: Iterable[datetime], until: datetime) -> None:
+def receive(box: Mailbox, moments: Iterable[datetime], until: datetime, kind: str = "ContactUpdate") -> None:
     """An event at each of these moments before `until`."""
     Event.objects.bulk_create(
         Event(
             app_id=box.app_id,
             mailbox=box,
             webhook_id=f"{box.tenant}-{at.isoformat()}",
-            type="ContactUpdate",
+            type=kind,
             payload={},
             status="done",
             occurred_at=at,
@@ -91,6 +91,16 @@ def test_a_busy_app_that_falls_silent_alarms_within_hours_and_is_over_with_the_n
         receive(box, [clock.now()], until=clock.now() + HOUR)
         assert [one.level for one in webhook_silence()] == [Level.OK]
     assert silent(MONDAY + stopped_events.HISTORY + 4 * HOUR) == [], "what lasts for two weeks is the new habit"
+
+
+def test_visits_of_strangers_hide_no_silence_and_raise_none(app: App) -> None:
+    visits = Mailbox.objects.create(app=app, tenant="app")
+    receive(visits, every(timedelta(minutes=10)), MONDAY, kind="ExternalBilling/plans")
+    assert silent(MONDAY + 3 * HOUR) == [], "they stop"
+    receive(tenant(app, "loc1"), every(timedelta(minutes=12)), until=MONDAY)
+    last = MONDAY + 3 * HOUR
+    receive(visits, [last - n * timedelta(minutes=7) for n in range(25)], last, kind="ExternalBilling/plans")
+    assert silent(last) == [app.name], "they go on"
 
 
 def test_nights_weekends_and_a_holiday_do_not_alarm_but_what_is_longer_does(app: App) -> None:
@@ -157,6 +167,7 @@ def test_slots_are_read_by_the_indexes_of_the_latest_events(app: App, other_app:
                 "latest": [MONDAY],
                 "slot": stopped_events.TENANT_SLOT,
                 "history": stopped_events.HISTORY,
+                "visits": "ExternalBilling",
             }
             cursor.execute("EXPLAIN " + stopped_events._HEARD.format(column=column), values)
             plan = "\n".join(line for (line,) in cursor.fetchall())
