@@ -41,7 +41,7 @@ _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A parsed event. `app_id` is empty when the vendor names none.
+    """A parsed event. `app_id` is empty when the vendor names none, and where an app's key opened the URL.
 
     `tenant` is the key of its mailbox, and `text` the JSON to be stored. `unnamed`: the vendor sent no webhook id.
     """
@@ -61,6 +61,8 @@ def read(raw: bytes, received_at: datetime, module: Module | None = None) -> Env
     Raises PayloadAnomalous, saying what is wrong, for anything but one flat JSON object.
     """
     text, payload = parsed(raw)
+    if module and module_deliveries.is_event(module, payload):
+        module = None
     webhook_id = _text(payload, "webhookId", _WEBHOOK_ID)
     delivery = module_deliveries.at(module, payload) if module else module_deliveries.recognise(payload)
     if delivery and delivery.has_credentials:
@@ -72,7 +74,7 @@ def read(raw: bytes, received_at: datetime, module: Module | None = None) -> Env
         webhook_id=webhook_id or _made_up_id(raw, received_at),
         unnamed=not webhook_id,
         type=delivery.type if delivery else _text(payload, "type", _TYPE),
-        app_id=_text(payload, "appId", _ID),
+        app_id="" if module and not module.is_signed else _text(payload, "appId", _ID),
         tenant=_tenant(delivery.ids if delivery else payload),
         occurred_at=_moment(payload.get("timestamp"), received_at),
         text=text,

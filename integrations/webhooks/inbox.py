@@ -110,15 +110,15 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str], module:
 def store(app_name: str | None, raw: bytes, module: Module | None = None) -> Receipt:
     """Store one verified webhook, unless it is stored already. Committed when this returns.
 
-    The URL of a `module` names the app, whatever the payload says: an app's key opens its own modules only. Raises
-    PayloadAnomalous, and StoreUnavailable when the event could not be stored.
+    The URL of a `module` that needs a key names the app, whatever the payload says: an app's key opens its own modules
+    only. Raises PayloadAnomalous, and StoreUnavailable when the event could not be stored.
     """
     now = clock.now()
     event = envelope.read(raw, now, module)
     ids = {"tenant": event.tenant, "webhook_id": event.webhook_id}
     log_scope.note(**ids)
     spans.note("POST /webhooks", type=event.type, **ids)
-    name = (app_name if module else event.app_id or app_name) or ""
+    name = event.app_id or app_name or ""
     mailbox = (name, event.tenant)
     if not (breaker.admits(mailbox) and breaker.admits(STORE)):
         raise StoreUnavailable("the store did not answer a moment ago", retry_after=RETRY_AFTER_SECONDS)

@@ -55,6 +55,11 @@ class Module:
         """The type of its events."""
         return f"{self.kind}/{self.name}" if self.name else self.kind
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether HighLevel signs what comes to its URL. It signs for all apps with one key."""
+        return self.kind == PROVIDER_MESSAGE
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleDelivery:
@@ -79,6 +84,11 @@ def ids(event_type: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object of a stored event that names its tenant: the payload, but for deliveries of some modules."""
     kind, _, name = event_type.partition("/")
     return at(Module(kind, name), payload).ids if kind in TYPES else payload
+
+
+def is_event(module: Module, payload: Mapping[str, Any]) -> bool:
+    """Whether a body at a signed module's URL is an event: other developers get those too, and could post them here."""
+    return module.is_signed and _is_event_type(payload.get("type"))
 
 
 def at(module: Module, payload: Mapping[str, Any]) -> ModuleDelivery:
@@ -123,10 +133,13 @@ def _is_outbound(payload: Mapping[str, Any]) -> bool:
     """Whether it says where a provider is to send something: a text, or attachments alone. Events about messages have a
     type of the catalogue, or a direction.
     """
-    kind = payload["type"]
-    if "direction" in payload or (isinstance(kind, str) and kind in event_types()):
+    if "direction" in payload or _is_event_type(payload["type"]):
         return False
     return "phone" in payload or "emailTo" in payload
+
+
+def _is_event_type(kind: object) -> bool:
+    return isinstance(kind, str) and kind in event_types()
 
 
 def _without_list(payload: Mapping[str, Any]) -> dict[str, Any]:

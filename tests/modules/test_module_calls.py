@@ -251,6 +251,21 @@ def test_two_providers_of_an_app_are_told_apart(call: Call, signed: Callable[[by
     assert sorted(sent) == [("cheap", "by cheap"), ("fast", "by fast")]
 
 
+def test_what_other_apps_get_signed_is_no_message_of_our_provider(
+    call: Call, signed: Callable[[bytes], dict[str, str]]
+) -> None:
+    sms = {"contactId": "c", "locationId": "loc1", "phone": "+15550100", "message": "hi", "messageId": "m"}
+
+    def post(**fields: str) -> str:
+        raw = json.dumps(sms | fields).encode()
+        return str(call("provider/sms", raw, headers=signed(raw)).json()["status"])
+
+    assert post(type="InboundMessage", appId="anotherdevelopersapp") == "not_here"
+    assert post(type="SMS", appId="anotherdevelopersapp") == "not_here"
+    assert post(type="InboundMessage") == "stored"
+    assert Event.objects.get().type == "InboundMessage", "a wrong URL in the portal loses no event"
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
     [("Nothing", "say", "no kind of module"), ("WorkflowAction", "Say it", "cannot be the name")],
