@@ -29,6 +29,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import structlog
 from django.contrib.auth.models import Group, Permission, User
@@ -55,6 +56,11 @@ log = structlog.get_logger(__name__)
 
 def accounts() -> QuerySet[User]:
     """Accounts with their seals, and with the answer to whether there is a newer seal: all that `proven` needs."""
+    return _accounts().all()
+
+
+@cache  # built once: each request of an operator asks for one account
+def _accounts() -> QuerySet[User]:
     subject = Concat(Value(_SUBJECT), Cast(OuterRef("pk"), CharField()))
     newer = AuditEntry.objects.filter(subject=subject, number__gt=OuterRef("rights_seal__number"))
     pruned = AuditHead.objects.filter(base_number__gt=0, base_number__gte=OuterRef("rights_seal__number"))
