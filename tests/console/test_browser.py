@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect, sync_playwright
@@ -143,13 +142,10 @@ def test_an_error_is_a_page_with_a_way_back(watched: Watched, live_server: objec
     expect(watched.page.get_by_role("link", name="Install", exact=True)).to_be_visible()
 
 
-def test_an_operator_walks_through_every_list(watched: Watched, live_server: object, agency: Installation) -> None:
+def test_an_operator_sees_a_sync_under_way(watched: Watched, live_server: object, agency: Installation) -> None:
     begin_run(Plan.objects.get(location_id=LOCATION))
     sign_in(watched.page, str(live_server))
     expect(watched.page.get_by_role("progressbar", name="contacts Studio loc1")).to_be_visible()
-    for model in admin.site._registry:
-        watched.page.goto(f"{live_server}/admin/{model._meta.app_label}/{model._meta.model_name}/")
-        assert not watched.complaints, model
 
 
 def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object, agency: Installation) -> None:
@@ -163,15 +159,6 @@ def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object
         name = row._meta.label_lower.replace(".", "_")
         watched.page.goto(f"{live_server}{reverse(f'admin:{name}_change', args=[row.pk])}")
         assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, row
-
-
-def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: object, agency: Installation) -> None:
-    Location.objects.update(name="Zahnärzte & Kieferorthopäden " * 5)
-    sign_in(watched.page, str(live_server))
-    watched.page.set_viewport_size({"width": 390, "height": 844})
-    watched.page.goto(f"{live_server}/admin/tokens/credential/?q=Zahn")
-    cell = watched.page.locator("#result_list tbody .field-tenant_heading").first
-    assert cell.evaluate("cell => cell.scrollHeight <= cell.clientHeight")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
