@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from django.contrib.auth.models import User
@@ -153,7 +153,7 @@ def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object
     audit.record("install.completed", actor="operator op", subject=f"Location:{LOCATION}", why="x" * 200)
     sign_in(watched.page, str(live_server))
     watched.page.set_viewport_size({"width": 390, "height": 844})
-    rows = [Record.objects.latest("pk"), AuditEntry.objects.latest("pk"), agency.company]
+    rows: list[Any] = [Record.objects.latest("pk"), AuditEntry.objects.latest("pk"), agency.company]
     rows.append(Location.objects.get(pk=LOCATION))
     for row in rows:
         name = row._meta.label_lower.replace(".", "_")

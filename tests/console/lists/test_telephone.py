@@ -34,8 +34,8 @@ PAGES_OF_FIGURES = (WorkerProcess, UsageOfOperations, UsageOfQuota)  # in the pl
 def on_a_telephone(page: Page, base: str, client: Client) -> None:
     """Sign the browser in, and make it as wide as a telephone."""
     client.force_login(User.objects.create_superuser("op", f"{'op' * 20}@example.com", last_login=clock.now()))
-    session = {"name": settings.SESSION_COOKIE_NAME, "value": client.session.session_key or "", "url": base}
-    page.context.add_cookies([session])
+    key = client.session.session_key or ""
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": base}])
     page.set_viewport_size({"width": 390, "height": 844})
 
 
@@ -47,8 +47,8 @@ def address(base: str, model: Any) -> str:
 def test_an_operator_walks_through_every_list(
     watched: Watched, live_server: object, people: dict[str, Any], client: Client
 ) -> None:
-    for model in (Location, Company, App):
-        model.objects.update(name=LONG)
+    for named in (Location, Company, App):
+        named.objects.update(name=LONG)
     page, base = watched.page, str(live_server)
     on_a_telephone(page, base, client)
     wrong = {}
