@@ -21,7 +21,7 @@ from playwright.sync_api import BrowserContext, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FIRST_LOCATION = ""  # stands for the page of the list's first location
 # File, path, width and height in pixels, colour scheme.
 SHOTS = (
