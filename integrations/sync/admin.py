@@ -48,7 +48,7 @@ _RECORD = (
 class PlanAdmin(TenantNames, DiscardsMisfits):
     """Sync plans, which operators run, pause and let go on. The application writes their columns."""
 
-    list_display = ("resource", "variant", "tenant_heading", "app", "enabled", "due_at", "synced_at", "full_due_at")
+    list_display = ("resource", "tenant_heading", "enabled", "synced_at", "due_at", "variant", "app", "full_due_at")
     list_filter = ("resource", "enabled", "app")
     list_select_related = ("app",)
     search_fields = ("=location_id", "resource")

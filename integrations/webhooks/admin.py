@@ -89,9 +89,9 @@ class EventAdmin(TenantColumn, DiscardsMisfits):
         "type",
         "tenant_heading",
         "status_label",
+        "received_at",
         "error_text",
         "attempts",
-        "received_at",
         "occurred_at",
         "processed_at",
     )
