@@ -26,9 +26,10 @@ _PHONE = re.compile(
     r"(?<![\w.:-])(?:\+\d[\d ().-]{6,18}\d|\(?\d{2,4}\)?[ .-]\d{2,4}[ .-]\d{2,9}(?:[ .-]\d{2,6})?)(?![\w:-])"
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-# Keys whose values name no person. What is not here is masked.
+# Keys whose values name no person. What is not here is masked, and so is a date of birth, whatever its key.
 _KEPT = re.compile(
-    r"^(?:id|_id|[a-z]\w*(?:Id|_id|Ids|_ids)|type|event|kind|status|state|source|version|code|statusCode|error|"
+    r"^(?!.*[bB]irth)"
+    r"(?:id|_id|[a-z]\w*(?:Id|_id|Ids|_ids)|type|event|kind|status|state|source|version|code|statusCode|error|"
     r"traceId|trace_id|locale|currency|timezone|date\w*|\w+(?:At|_at|Date|On)|timestamp|page|limit|total|count|"
     r"deleted|dnd|position|resource|what|plan\w*|scopes?|operation|method)$"
 )

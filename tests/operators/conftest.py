@@ -40,9 +40,11 @@ from tests.console.conftest import agency as agency
 from tests.console.conftest import app as app
 
 NAME, EMAIL, PHONE, BODY = "Ann Canary", "ann.canary@example.com", "+1 555 010 7788", "I will be late for my treatment"
-PERSONAL = (NAME, EMAIL, PHONE, BODY)
+BIRTH = "1971-02-28"
+PERSONAL = (NAME, EMAIL, PHONE, BODY, BIRTH)
 PROSE = f"duplicate of {EMAIL}, call {PHONE}"
 JSON = {"id": "c1", "type": "ContactCreate", "firstName": NAME, "email": EMAIL, "phone": PHONE, "body": BODY}
+JSON |= {"dateOfBirth": BIRTH, "birthDate": f"{BIRTH}T00:00:00Z", "additional": [{"date_of_birth": BIRTH}]}
 NOBODY = "nobody"
 SignIn = Callable[[str], Client]
 

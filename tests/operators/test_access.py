@@ -395,6 +395,7 @@ def test_support_and_viewers_see_personal_data_masked_everywhere(people: dict[st
             {"dateAdded": "2026-01-02T03:04:05Z", "dnd": False, "n": "•••", "x": None},
         ),
         ({"type": NAME}, {"type": "•••"}),
+        ({"dateOfBirth": "1971-02-28", "birthDate": "1971-02-28"}, {"dateOfBirth": "•••", "birthDate": "•••"}),
         ([NAME, {"status": "open", "phones": [PHONE]}], ["•••", {"status": "open", "phones": ["•••"]}]),
         (NAME, "•••"),
         ("", ""),
