@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.core import clock
-from integrations.core.errors import IntegrationError
+from integrations.core.errors import IntegrationError, NoPermit
 from integrations.core.secret import Secret
 from integrations.gateway import client
 from integrations.gateway.stats import attempt_hook
@@ -102,6 +102,17 @@ def _words(app: App, operation: Specified, tenant: dict[Kind, str], given: tuple
     refusal = ""
     with attempt_hook.observed() as seen:
         try:
+            _when_there_is_quota(operation, app, tenant, given)
+        except IntegrationError as error:
+            refusal = f"{error.code}: {error}"
+    answers = [attempt.response for attempt in seen if attempt.response is not None]
+    return (_said(answers[-1]) if answers else "") or refusal
+
+
+def _when_there_is_quota(operation: Specified, app: App, tenant: dict[Kind, str], given: tuple[Any, Any]) -> None:
+    """Call the operation, again when the quota has come back: a file has more operations than a window has calls."""
+    while True:
+        try:
             client.call(
                 operation.key,
                 app=app,
@@ -112,10 +123,10 @@ def _words(app: App, operation: Specified, tenant: dict[Kind, str], given: tuple
                 lane=Lane.INTERACTIVE,
                 retries=0,
             )
-        except IntegrationError as error:
-            refusal = f"{error.code}: {error}"
-    answers = [attempt.response for attempt in seen if attempt.response is not None]
-    return (_said(answers[-1]) if answers else "") or refusal
+        except NoPermit as error:
+            clock.sleep(error.retry_after or 1.0)
+        else:
+            return
 
 
 def _said(answer: Response) -> str:
