@@ -79,9 +79,10 @@ def _remember(found: dict[str, Finding], now: datetime) -> None:
         row, is_new = OperatorAlert.objects.get_or_create(key=key, defaults=fields | {"since": now})
         if is_new:
             continue
-        # What became worse is news, and so is what was over and began again before that was sent.
+        # What became worse is news, though it was muted before, and so is what was over and began again before that was
+        # sent.
         worse = row.level == Level.OK or _rank(finding.level) < _rank(row.level)
-        begins = {"since": now, "told_at": None} if worse else {}
+        begins = {"since": now, "told_at": None, "muted_until": None} if worse else {}
         OperatorAlert.objects.filter(pk=row.pk).update(**fields, **begins)
     OperatorAlert.objects.exclude(key__in=list(found)).update(level=Level.OK.value)
 

@@ -191,6 +191,16 @@ def test_a_muted_alert_is_told_to_nobody_until_then(findings: list[Finding], hoo
         call_command("alerts", "mute", "0")
 
 
+def test_a_muted_warning_that_becomes_trouble_is_told(findings: list[Finding], hook: Hook) -> None:
+    findings.append(KEYS)
+    look()
+    watch.mute(OperatorAlert.objects.get().pk, NOON + timedelta(days=7), actor="the test")
+    findings[:] = [Finding("vault", Level.FAILED, "no key", "put it back")]
+    look(minutes=1)
+    look(minutes=4)
+    assert hook.told == [[("no key", False)]]
+
+
 class Mailbox:
     """A server that takes mail; the protocol is the standard library's."""
 
