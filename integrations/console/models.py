@@ -6,7 +6,7 @@ from django.db import models
 
 
 class OperatorAlert(models.Model):
-    """A finding of the live checks for as long as it lasts (`console.alerts`).
+    """A finding of the live checks for as long as it lasts, or is muted (`console.alerts`).
 
     `told_at` is when it was last sent to operators, None if it was not yet. `telling_until` is when another worker may
     tell it, because the one that does ended. A muted alert is sent to no channel until `muted_until`.

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from integrations.console.alerts import alert_channels
 from integrations.console.doctor import live_checks
@@ -45,7 +46,7 @@ def look(now: datetime) -> News:
     news = News(
         _claim(_untold(now), now), _claim(OperatorAlert.objects.filter(level=Level.OK).exclude(told_at=None), now)
     )
-    OperatorAlert.objects.filter(level=Level.OK, told_at=None).delete()
+    _loud(now).filter(level=Level.OK, told_at=None).delete()
     if news:
         _tell(news, now)
     alert_channels.ping()
@@ -79,22 +80,28 @@ def _remember(found: dict[str, Finding], now: datetime) -> None:
         row, is_new = OperatorAlert.objects.get_or_create(key=key, defaults=fields | {"since": now})
         if is_new:
             continue
-        # What became worse is news, though it was muted before, and so is what was over and began again before that was
-        # sent.
-        worse = row.level == Level.OK or _rank(finding.level) < _rank(row.level)
-        begins = {"since": now, "told_at": None, "muted_until": None} if worse else {}
+        # What became worse is news, though it was muted before. So is what was over and began again, but its mute holds.
+        begins: dict[str, Any] = {}
+        if row.level == Level.OK:
+            begins = {"since": now, "told_at": None}
+        elif _rank(finding.level) < _rank(row.level):
+            begins = {"since": now, "told_at": None, "muted_until": None}
         OperatorAlert.objects.filter(pk=row.pk).update(**fields, **begins)
     OperatorAlert.objects.exclude(key__in=list(found)).update(level=Level.OK.value)
 
 
 def _untold(now: datetime) -> list[OperatorAlert]:
-    loud = Q(muted_until=None) | Q(muted_until__lte=now)
     lasts, again = timedelta(minutes=settings.ALERT_AFTER_MINUTES), timedelta(hours=settings.ALERT_REPEAT_HOURS)
     due = Q(told_at=None, since__lte=now - lasts) | Q(told_at__lte=now - again)
-    rows = OperatorAlert.objects.filter(loud, due).exclude(level=Level.OK)
+    rows = _loud(now).filter(due).exclude(level=Level.OK)
     if not settings.ALERT_WARNINGS or (settings.ALERT_QUIET_HOURS and _is_quiet(now)):
         rows = rows.filter(level=Level.FAILED)
     return sorted(rows, key=lambda row: _rank(row.level))
+
+
+def _loud(now: datetime) -> QuerySet[OperatorAlert]:
+    """Alerts that are not muted. One that is over and muted keeps its row, because it may come again."""
+    return OperatorAlert.objects.filter(Q(muted_until=None) | Q(muted_until__lte=now))
 
 
 def _is_quiet(now: datetime) -> bool:
@@ -114,8 +121,10 @@ def _tell(news: News, now: datetime) -> None:
     if troubles and len(troubles) == len(alert_channels.configured()):
         told.update(telling_until=None)  # no channel took it: again in a minute
         return
-    told.filter(level=Level.OK).delete()
-    told.update(telling_until=None, told_at=now)
+    over = told.filter(level=Level.OK)
+    (over & _loud(now)).delete()
+    over.update(telling_until=None, told_at=None)  # stays for its mute
+    told.exclude(level=Level.OK).update(telling_until=None, told_at=now)
     log.info("alerts.told", alerts=len(news.alerts), over=len(news.over))
 
 

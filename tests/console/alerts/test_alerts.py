@@ -201,6 +201,20 @@ def test_a_muted_warning_that_becomes_trouble_is_told(findings: list[Finding], h
     assert hook.told == [[("no key", False)]]
 
 
+def test_a_muted_alert_that_comes_and_goes_stays_muted(findings: list[Finding], hook: Hook) -> None:
+    findings.append(EVENTS)
+    look()
+    watch.mute(OperatorAlert.objects.get().pk, NOON + timedelta(hours=8), actor="the test")
+    findings.clear()
+    look(minutes=1)
+    findings.append(EVENTS)
+    look(minutes=2)
+    look(minutes=8)
+    assert hook.told == []
+    look(hours=9)
+    assert hook.told == [[(EVENTS.found, False)]]
+
+
 class Mailbox:
     """A server that takes mail; the protocol is the standard library's."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from integrations.console.alerts import alert_channels, watch
+from integrations.console.doctor.findings import Level
 from integrations.console.models import OperatorAlert
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
@@ -38,7 +39,7 @@ class Command(PrintableCommand):
         getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = list(OperatorAlert.objects.values(*_FIELDS))
+        rows = list(OperatorAlert.objects.exclude(level=Level.OK).values(*_FIELDS))
         if options["json"]:
             self.stdout.write(json.dumps(rows, indent=2, default=str))
             return
