@@ -18,6 +18,7 @@ from integrations.sandbox.timestamps import SECOND, iso
 
 ROWS = 3
 DEEPEST = 7  # a schema that contains itself ends here
+_TRIES = 10  # for each row of a list whose rows have to differ
 _START = 1_790_000_000  # seconds; moments lie in the year before
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
 _WORDS = (
@@ -131,7 +132,13 @@ class SchemaData:
         items = schema.get("items") or {}
         count = max(rows if depth < DEEPEST else 0, schema.get("minItems", 0))
         count = min(count, schema.get("maxItems", count))
-        return [self._value(items, self._row(asked, of, n), f"{of} {n}", "", depth + 1, 1) for n in range(count)]
+        unique = schema.get("uniqueItems") is True
+        made: list[Any] = []
+        for n in range(count * _TRIES if unique else count):
+            row = self._value(items, self._row(asked, of, n), f"{of} {n}", "", depth + 1, 1)
+            if len(made) < count and not (unique and row in made):
+                made.append(row)
+        return made
 
     def _row(self, asked: Asked, of: str, number: int) -> Asked:
         """A row is another object than the request's; it shares the ids of what it belongs to."""

@@ -27,6 +27,14 @@ def same_route(one: str, other: str) -> bool:
     return shape(one) == shape(other)
 
 
+def as_path_of(template: str, path: str) -> dict[str, str]:
+    """The parameters that turn the template into the path, of which each is a literal there; empty when none do."""
+    pairs = list(zip(template.strip("/").split("/"), path.strip("/").split("/"), strict=False))
+    found = {one[1:-1]: other for one, other in pairs if one.startswith("{") and not other.startswith("{")}
+    fits = template.count("/") == path.count("/")
+    return found if fits and all(one == other or one[1:-1] in found for one, other in pairs) else {}
+
+
 def is_removed_in_v3(method: str, template: str) -> bool:
     """Whether API 2.0 has this route and v3 does not."""
     route = (method, shape(template))

@@ -56,8 +56,11 @@ def build(options: Options, world: World | None = None) -> web.Application:
     app = web.Application(middlewares=[_unknown_paths, disturb], client_max_size=LARGEST_BODY)
     app[PLATFORM] = state
     # Of two paths that match, the one that is literal for longer is meant. aiohttp takes the first.
-    for route, only_v2 in sorted(_routes(state), key=lambda entry: _literal_first(entry[0].path)):
+    routes = sorted(_routes(state), key=lambda entry: _literal_first(entry[0].path))
+    for route, only_v2 in routes:
         handler = guarded(route, only_v2=only_v2)
+        if only_v2 and (newer := _in_v3(route, routes)) is not None:
+            handler = _by_version(handler, *newer)
         for path in {route.path, route.path.rstrip("/")}:
             app.router.add_route(route.method, path, handler)
     for route in api1.ROUTES:
@@ -83,6 +86,25 @@ def _routes(state: Platform) -> Iterator[tuple[Route, bool]]:
             played = (one for one in by_code if one.method == route.method)
             if route.path != TOKEN_PATH and not any(vendor_routes.same_route(one.path, route.path) for one in played):
                 yield route, only_v2
+
+
+def _in_v3(route: Route, routes: list[tuple[Route, bool]]) -> tuple[Handler, dict[str, str]] | None:
+    """The route of v3 that this path of API 2.0 means there, with its parameters: `/oauth/google/start` is
+    `/oauth/{platform}/start`. None without one."""
+    for other, only_v2 in routes:
+        if not only_v2 and other.method == route.method and (found := vendor_routes.as_path_of(other.path, route.path)):
+            return guarded(other), found
+    return None
+
+
+def _by_version(older: Handler, newer: Handler, parameters: dict[str, str]) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Version") != "v3":
+            return await older(request)
+        request.match_info.update(parameters)
+        return await newer(request)
+
+    return handle
 
 
 def _literal_first(path: str) -> list[bool]:
