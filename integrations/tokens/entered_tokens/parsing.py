@@ -25,8 +25,8 @@ _LONGEST = 8192
 _OLD_KEY = range(30, 80)
 
 _REGENERATE = (
-    "in HighLevel, Settings > Business Info > API Key (an agency's: Settings > API Keys), press the regenerate arrows "
-    "and type CONFIRM"
+    "in HighLevel, Settings > Business Info > API Key (an agency's: Agency Settings > API Keys), press the "
+    "regenerate arrows and type CONFIRM"
 )
 _PRIVATE_FROM = "copy it from HighLevel, Settings > Private Integrations, when it is made: it is shown once"
 _UNDEFINED = ("undefined", "null", "none", "nan")

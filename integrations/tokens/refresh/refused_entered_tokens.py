@@ -18,7 +18,7 @@ _CURES = {
     ),
     Credential.Kind.KEY: (
         "it was regenerated, or deleted after 90 days without use (Settings > Business Info > API Key; an agency's: "
-        "Settings > API Keys): enter the new one"
+        "Agency Settings > API Keys): enter the new one"
     ),
 }
 # The reasons of the API's error table for a refused token.
