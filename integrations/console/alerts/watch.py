@@ -80,7 +80,7 @@ def _remember(found: dict[str, Finding], now: datetime) -> None:
         row, is_new = OperatorAlert.objects.get_or_create(key=key, defaults=fields | {"since": now})
         if is_new:
             continue
-        # What became worse is news, though it was muted before. So is what was over and began again, but its mute holds.
+        # What became worse is news, though it was muted. So is what was over and began again, but its mute holds.
         begins: dict[str, Any] = {}
         if row.level == Level.OK:
             begins = {"since": now, "told_at": None}
