@@ -45,6 +45,7 @@ FAULTS = ("none", "lost", "truncated", "garbage", "close", "status")
 STEPS = ("none", "intent", "answer", "settled")  # at which the worker dies
 MOST_TURNS = 30
 PERMIT = 0.5  # seconds that a parked run waits
+PATIENCE = 180.0  # seconds for a round
 ROOMS = {"outbox": "outbox", "bulk notes": "upserts", "bulk upsert": "upserts", "own page": "pages"}
 RUNS: dict[str, Any] = {"jobs": JobsRun, "outbox": OutboxRun, "upserts": UpsertsRun}
 # Whom nobody needs to decide about: the look-up does, or the call may be made twice.
@@ -69,6 +70,7 @@ class Round:
     unknown: int = 0
     ended: bool = False
     decided: int = 0
+    left: dict[str, Any] = field(default_factory=dict)  # the run that did not end
 
     @property
     def room(self) -> str:
@@ -121,13 +123,20 @@ class WriteChaos:
         return this
 
     def _work(self, this: Round, run_id: int, *, leaves: bool) -> None:
-        for turn in range(MOST_TURNS):
-            self._take(this.room, run_id, this.step if turn == 0 else "none")
+        step, turns, until = this.step, 0, clock.monotonic() + PATIENCE
+        while turns < MOST_TURNS and clock.monotonic() < until:
+            self._take(this.room, run_id, step)
+            step = "none"
             if self._dice.random() < 0.3:
                 self._take(this.room, run_id, "none")  # the message came twice
+            if RUNS[this.room].objects.filter(pk=run_id, status="running", lease_owner=QUEUED).exists():
+                clock.sleep(PERMIT)  # killed workers left their permits, whose slots are blocked for a while
+            else:
+                turns += 1
             if not self._goes_on(this, run_id, leaves=leaves):
                 this.ended = True
-                break
+                return
+        this.left = RUNS[this.room].objects.filter(pk=run_id).values().first() or {}
 
     def _visit(self, this: Round, *, leaves: bool) -> None:
         """A user opens the page for each text. Who sees an error looks, and asks again for what is not there."""
@@ -218,8 +227,6 @@ class WriteChaos:
         Run = RUNS[this.room]
         fresh = {"due_at": past, "attempts": 0}
         orphans = Run.objects.filter(pk=run_id, status="running")
-        if orphans.filter(lease_owner=QUEUED).exists():
-            clock.sleep(PERMIT)
         orphans.exclude(lease_owner="").update(lease_until=past, **fresh)
         orphans.update(**fresh)
         decides = this.path not in BY_ITSELF and not leaves

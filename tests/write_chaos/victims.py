@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
@@ -37,6 +38,8 @@ def _take_turn(paths: Any, room: str, what: Any, step: str) -> None:
     try:
         with paths.dying(step, lambda: os.kill(os.getpid(), signal.SIGKILL)):
             paths.TURNS[room](what)
+    except Exception:  # a turn says in its row what became of it, so this is news
+        traceback.print_exc()
     finally:
         os._exit(0)
 
