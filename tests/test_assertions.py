@@ -29,11 +29,13 @@ def sources() -> dict[str, ast.Module]:
     return {str(path.relative_to(TESTS)): ast.parse(path.read_text()) for path in sorted(TESTS.rglob("*.py"))}
 
 
+@pytest.mark.slow
 def test_no_assertion_is_bound_to_hold() -> None:
     found = [f"{name}:{line} {why}" for name, tree in sources().items() for line, why in bound_to_hold(tree)]
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 def test_every_test_checks_something() -> None:
     checking = helpers_that_check(list(sources().values()))
     found = [

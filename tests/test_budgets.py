@@ -82,6 +82,7 @@ def p90(numbers: list[int]) -> int:
     return sorted(numbers)[math.ceil(0.9 * len(numbers)) - 1]
 
 
+@pytest.mark.slow
 def test_files() -> None:
     sizes = {name: code_lines(source) for name, source in sources().items()}
     written = {name: size for name, size in sizes.items() if size}
@@ -90,6 +91,7 @@ def test_files() -> None:
     assert p90(list(written.values())) <= FILE_P90
 
 
+@pytest.mark.slow
 def test_functions() -> None:
     sizes = {name: length(function) for name, function in functions()}
     assert {name: size for name, size in sizes.items() if size > FUNCTION_MOST} == {}
@@ -97,6 +99,7 @@ def test_functions() -> None:
     assert p90(list(sizes.values())) <= FUNCTION_P90
 
 
+@pytest.mark.slow
 def test_no_room_is_imported_inside_a_function() -> None:
     """The honest measure of hidden cycles."""
     hidden = [

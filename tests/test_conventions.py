@@ -73,6 +73,7 @@ def test_writes_of_states_are_found(source: str, lines: list[int]) -> None:
     assert list(state_writes(ast.parse(source))) == lines
 
 
+@pytest.mark.slow
 def test_states_change_in_querysets() -> None:
     found = {str(path): lines for path, tree in modules().items() if (lines := sorted(state_writes(tree)))}
     assert found == {}
@@ -103,6 +104,7 @@ def test_reads_of_a_context_are_found(source: str, lines: list[int]) -> None:
     assert list(decisions_by_context(ast.parse(source))) == lines
 
 
+@pytest.mark.slow
 def test_no_decision_reads_the_context_of_an_error() -> None:
     found = {str(path): lines for path, tree in modules().items() if (lines := list(decisions_by_context(tree)))}
     assert found == {}

@@ -23,6 +23,7 @@ TEXTS = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
 WHOLE = sorted(name for name in TEXTS if not any(f"--@{name}\n" in text for text in TEXTS.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_scripts_define_and_use_their_names(name: str) -> None:
     assert lua_lint.findings(scripts.text(name)) == []

@@ -153,6 +153,7 @@ def test_folders_stay_small() -> None:
     assert {folder: size for folder, size in sizes.items() if size > FILES_IN_A_FOLDER} == {}
 
 
+@pytest.mark.slow
 def test_files_have_docstrings() -> None:
     bare = [str(path) for path, tree in modules().items() if tree.body and not ast.get_docstring(tree)]
     assert bare == []
@@ -188,6 +189,7 @@ def test_a_class_name_means_the_same_in_every_room() -> None:
     assert shared(rooms, SHARED_CLASSES) == {}
 
 
+@pytest.mark.slow
 def test_names_are_imported_from_where_they_are_defined() -> None:
     """Or from a module whose `__all__` lists them. A name that a module has only imported is not its own to give."""
     given = {dotted(path): own_names(tree) for path, tree in modules().items()}
@@ -222,6 +224,7 @@ def own_names(tree: ast.Module) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_templates_read_names_that_exist() -> None:
     """A template shows nothing for an unknown name, so a rename in Python has to be made there too."""
     texts = {path: path.read_text() for path in (ROOT / "hlapp/templates").rglob("*.html")}

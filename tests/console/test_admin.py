@@ -61,6 +61,7 @@ def test_every_list_opens_searches_and_shows_no_secret(
     assert operator_client.get(url(model, "changelist"), {"q": "loc1"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_every_choice_of_a_filter_has_a_name(operator_client: Client, agency: Installation) -> None:
     queue.enqueue("tests.spend", app="a" * 24, resource=LOCATION, lane=Lane.BULK, number=1)
     begin_run(Plan.objects.all()[0])
@@ -95,6 +96,7 @@ def test_the_audit_list_tells_what_was_done_and_how_it_ended_first(operator_clie
     assert "fields a b c d e and 2 more" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [App, Installation, Credential, AuditEntry, User], ids=lambda model: model.__name__)
 def test_every_detail_page_opens_and_shows_no_secret(
     operator_client: Client, agency: Installation, act: Any, model: Any

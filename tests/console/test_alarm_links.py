@@ -102,6 +102,7 @@ def app_schedule(app: App) -> Any:
     return app.job_schedules.get(job="a.job")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everything_is_wrong", "unrendered")
 def test_each_alarm_leads_to_a_page_that_opens_for_each_role_that_sees_it(sign_in: SignIn) -> None:
     troubled = {check.run for check in checks() if any(one.level is not Level.OK for one in check.findings())}
@@ -115,6 +116,7 @@ def test_each_alarm_leads_to_a_page_that_opens_for_each_role_that_sees_it(sign_i
         assert refused == set(), role
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unrendered")
 def test_the_page_of_a_check_opens_even_where_the_check_itself_fails(
     sign_in: SignIn, monkeypatch: pytest.MonkeyPatch

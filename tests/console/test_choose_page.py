@@ -55,6 +55,7 @@ def confirm(client: Client, url: str, preview: Any, **more: str) -> Any:
     return client.post(url, {**fields, **more}, follow=True)
 
 
+@pytest.mark.slow
 def test_a_location_s_choice_is_previewed_and_then_made(operator_client: Client, here: App, totals: list[str]) -> None:
     url = address(here.pk, HERE)
     table = operator_client.get(url).content.decode()
@@ -74,6 +75,7 @@ def test_a_location_s_choice_is_previewed_and_then_made(operator_client: Client,
     assert {entry.actor for entry in AuditEntry.objects.filter(action__startswith="sync.")} == {"operator op"}
 
 
+@pytest.mark.slow
 def test_the_app_s_choice_may_delete_what_is_left_out(operator_client: Client, here: App) -> None:
     url = address(here.pk)
     preview = operator_client.post(url, {"state:contacts": "off"})
@@ -84,6 +86,7 @@ def test_the_app_s_choice_may_delete_what_is_left_out(operator_client: Client, h
     assert "Syncs paused" not in operator_client.get(f"/admin/tenants/location/{LOCATION}/change/").content.decode()
 
 
+@pytest.mark.slow
 def test_what_the_form_does_not_offer_changes_nothing(operator_client: Client, here: App) -> None:
     url = address(here.pk)
     for fields in ({"state:contacts": "app"}, {"every:contacts": "soon"}, {"state:contacts": "on"}):
@@ -94,6 +97,7 @@ def test_what_the_form_does_not_offer_changes_nothing(operator_client: Client, h
     assert not ResourceChoice.objects.exists()
 
 
+@pytest.mark.slow
 def test_fields_and_filters_are_previewed_and_then_chosen(
     operator_client: Client, here: App, totals: list[str]
 ) -> None:
@@ -125,6 +129,7 @@ def test_fields_and_filters_are_previewed_and_then_chosen(
     assert "takes lead, customer" in wrong.content.decode()
 
 
+@pytest.mark.slow
 def test_intervals_adapt_after_a_preview(sign_in: SignIn, operator_client: Client, here: App) -> None:
     page = operator_client.get(address(here.pk)).content.decode()
     assert "Adaptive intervals" in page
@@ -172,6 +177,7 @@ def test_an_app_or_location_that_there_is_not_has_no_page(operator_client: Clien
     assert f"choose/?app={here.pk}&amp;location={LOCATION}" in page
 
 
+@pytest.mark.slow
 def test_a_variant_is_previewed_chosen_and_removed(operator_client: Client, here: App, totals: list[str]) -> None:
     url = address(here.pk, page="sync_plan_variant")
     wanted = {"resource": "contacts", "name": "vips", "filters": "tags=vip", "every": "5m", "act": "on"}
@@ -203,6 +209,7 @@ def test_an_estimate_of_a_variant_counts_what_fits(operator_client: Client, here
     assert "<b>420</b> calls for one listing" in shown.content.decode()
 
 
+@pytest.mark.slow
 def test_calls_of_a_day_are_chosen_for_an_app_and_a_tenant(
     operator_client: Client, here: App, totals: list[str]
 ) -> None:

@@ -34,6 +34,7 @@ def test_our_pages_run_nothing_inline_and_are_never_framed(client: Client, path:
     assert "camera=()" in response["Permissions-Policy"]
 
 
+@pytest.mark.slow
 def test_the_admin_evaluates_nothing_and_has_no_inline_script_or_sheet(client: Client) -> None:
     rules = policy(client, "/admin/login/")
     assert rules["script-src"] == rules["style-src"] == "'self'"

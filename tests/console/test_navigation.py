@@ -53,6 +53,7 @@ def test_the_head_says_where_the_page_is(operator_client: Client, path: str, wor
     assert len(active) == (len(words) > 1)
 
 
+@pytest.mark.slow
 def test_the_head_of_a_row_ends_with_its_name(operator_client: Client, people: dict[str, Any]) -> None:
     """For every model: its own words, and none of Django's for a row without a name, such as `Run object (5)`."""
     heads = {}

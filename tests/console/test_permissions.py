@@ -88,6 +88,7 @@ def test_a_job_runs_only_where_its_scopes_are_granted(lacking: Installation, mon
     assert len(schedules.start_due(clock.now())) == 1
 
 
+@pytest.mark.slow
 def test_the_gap_is_on_every_page(lacking: Installation, operator_client: Client) -> None:
     page = operator_client.get(f"/admin/tenants/installation/{lacking.pk}/change/").content.decode()
     assert "opportunities.readonly; disabled: sync of opportunities, sync of pipelines" in page
@@ -120,6 +121,7 @@ def versions(app: App) -> App:
     return app
 
 
+@pytest.mark.slow
 def test_versions_with_laggards_countdown_and_export(versions: App, operator_client: Client) -> None:
     page = operator_client.get("/admin/tenants/appversion/").content.decode()
     assert all(text in page for text in ("newest", "deprecated", "in 10 days"))

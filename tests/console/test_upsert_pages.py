@@ -41,6 +41,7 @@ def press(client: Client, action: str, row: Any) -> None:
     client.post(page, {"action": action, "_selected_action": [row.pk], "confirmed": "yes"})
 
 
+@pytest.mark.slow
 def test_a_file_is_priced_on_the_page_and_started_there(operator_client: Client, here: App) -> None:
     assert f"Studio {LOCATION}" in operator_client.get(f"{NEW}?app={here.pk}&location={LOCATION}").content.decode()
     page = ask(operator_client, here)

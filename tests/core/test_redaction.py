@@ -68,6 +68,7 @@ def test_what_is_as_long_as_a_token_does_not(secret: str) -> None:
     assert secret not in redaction.redact_text(f"given {secret} here")
 
 
+@pytest.mark.slow
 def test_every_pattern_for_a_secret_is_in_this_module() -> None:
     named = re.compile(r"secret|passw|authorization|credential|bearer|api_?key", re.IGNORECASE)
     found = {

@@ -77,6 +77,7 @@ def test_the_rules_tests_ask_about_every_alert() -> None:
     assert quiet == {rule["alert"] for rule in ALERTS}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (of the package prometheus) is not installed")
 def test_promtool_agrees() -> None:
     for what in (("check", "alerts.yaml"), ("test", "alerts-test.yaml")):

@@ -33,10 +33,12 @@ def test_links_lead_somewhere() -> None:
     assert [problem for path in MARKDOWN for problem in documents.broken_links(path, ROOT)] == []
 
 
+@pytest.mark.slow
 def test_citations_name_sections_that_exist() -> None:
     assert problems_in(CITING, documents.bad_citations) == []
 
 
+@pytest.mark.slow
 def test_documents_that_are_mentioned_exist() -> None:
     assert problems_in(CITING, documents.bad_documents) == []
 

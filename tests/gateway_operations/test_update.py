@@ -66,6 +66,7 @@ def committed(out: Path) -> dict[str, str]:
     return {str(path.relative_to(out)): path.read_text() for path in sorted(out.rglob("*.*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_said(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     lines = run("update", str(source), "--out", str(out), "--force").splitlines()

@@ -48,6 +48,7 @@ def read(span: Span, now: datetime = NOW) -> list[Slice]:
     return sorted(queries.slices(span, now), key=lambda part: (part.at, part.operation))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPANS)
 def test_every_span_reads_the_same_with_and_without_totals(name: str) -> None:
     a_month()
@@ -62,6 +63,7 @@ def test_every_span_reads_the_same_with_and_without_totals(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_long_spans_read_few_rows_and_one_tenant_is_read_by_its_index() -> None:
     a_month()
     usage_totals.add_up_due(NOW)
@@ -73,6 +75,7 @@ def test_long_spans_read_few_rows_and_one_tenant_is_read_by_its_index() -> None:
     assert "gateway_usagetotal" not in asked.captured_queries[-1]["sql"]
 
 
+@pytest.mark.slow
 def test_counts_that_come_late_are_in_the_totals_at_the_next_run_or_when_minutes_become_hours() -> None:
     a_month()
     usage_totals.add_up_due(NOW)
@@ -86,6 +89,7 @@ def test_counts_that_come_late_are_in_the_totals_at_the_next_run_or_when_minutes
     assert sum(part.calls for part in read(SPANS["month"])) == month + 1_000
 
 
+@pytest.mark.slow
 def test_totals_go_with_what_they_total(settings: object) -> None:
     a_month()
     usage_totals.add_up_due(NOW)

@@ -33,6 +33,7 @@ def test_a_path_is_filled_and_encoded():
     assert (prepared.version, prepared.query, prepared.json, prepared.form) == ("2021-07-28", [], None, None)
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
 def test_no_value_escapes_its_place_in_the_path(value):
     value = value.encode("utf-8", "replace").decode()

@@ -176,6 +176,7 @@ def test_a_body_without_end_costs_no_stack():
     assert type(oauth_errors.classify(400, body)) is UnknownRefusal
 
 
+@pytest.mark.slow
 def test_what_looks_like_a_secret_is_looked_for_nearby():
     """Each word would be read to the end of the text for a digit: minutes."""
     error = oauth_errors.classify(400, {"message": "token:" * 100_000})

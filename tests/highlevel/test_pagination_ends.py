@@ -40,6 +40,7 @@ def circle(before: int, length: int) -> list[int]:
     return [n if n < before else before + (n - before) % length for n in range(4 * (before + length) + 8)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 40), st.integers(1, 40), st.sampled_from(["rows", "cursors"]))
 def test_no_circle_is_walked_for_ever(before, length, what):
     """Of the rows while the cursor is always new, or of the cursors while the rows are; found within two rounds."""

@@ -187,6 +187,7 @@ def test_connections_are_kept_and_shared_by_threads(raw_server, connect):
     assert len(connections) == 2
 
 
+@pytest.mark.slow
 def test_a_transport_that_is_dropped_closes_its_connections(raw_server):
     ended = threading.Event()
 

@@ -140,6 +140,7 @@ def test_a_resource_that_contradicts_another_or_the_catalogue(
     assert found() == ids
 
 
+@pytest.mark.slow
 def test_production_passes_djangos_deployment_check_with_its_variables_alone(tmp_path: Path) -> None:
     """As a deployment has them: those that docs/going-live.md asks for, generated, and nothing of the tests."""
     variables = {
@@ -168,6 +169,7 @@ def test_production_passes_djangos_deployment_check_with_its_variables_alone(tmp
     assert checked(OPERATOR_SECOND_FACTOR="optional").returncode == 1, "a warning is seen"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weak", "named"),
     [

@@ -307,6 +307,7 @@ def test_staff_without_a_role_see_an_empty_dashboard_no_lists_and_no_metrics(
     assert sign_in("viewer").get("/metrics").status_code == 200
 
 
+@pytest.mark.slow
 def test_each_card_and_panel_asks_for_its_own_permission(people: dict[str, Any], sign_in: SignIn) -> None:
     client = sign_in(NOBODY)
     user = User.objects.get(username=f"the-{NOBODY}")

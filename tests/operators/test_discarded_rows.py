@@ -78,6 +78,7 @@ def vault(*argv: str) -> Any:
     return json.loads(out.getvalue())
 
 
+@pytest.mark.slow
 def test_every_signed_table_has_a_way_out(rows: dict[str, QuerySet[Any]], sign_in: SignIn) -> None:
     transition(None)
     signed_tables.vouch(actor="test", reason="a key without a transition")
@@ -92,6 +93,7 @@ def test_every_signed_table_has_a_way_out(rows: dict[str, QuerySet[Any]], sign_i
         assert (entry.actor, entry.subject, entry.detail["reason"]) == ("command line", label, "an intruder")
 
 
+@pytest.mark.slow
 def test_the_page_offers_it_for_such_a_row_alone(
     rows: dict[str, QuerySet[Any]], sign_in: SignIn, unrendered: None
 ) -> None:

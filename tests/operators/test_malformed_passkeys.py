@@ -78,6 +78,7 @@ def user(sign_in: SignIn) -> User:
     return User.objects.get(username="the-viewer")
 
 
+@pytest.mark.slow
 def test_no_answer_is_kept_as_a_passkey_but_the_genuine_one(user: User, settings: Settings) -> None:
     session, kept, refused = SessionStore(), list[bytes](), 0
     options = json.loads(passkeys.options_to_create(session, user))

@@ -22,6 +22,7 @@ FILTERS = [
 ]
 
 
+@pytest.mark.slow
 def test_it_is_no_filter(people: dict[str, Any], sign_in: SignIn) -> None:
     support, operator = sign_in("support"), sign_in("operator")
     for address in FILTERS:

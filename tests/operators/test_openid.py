@@ -118,6 +118,7 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_first_sign_in_makes_the_account_and_the_groups_give_its_role(op: StandIn) -> None:
     assert "Sign in with localhost" in Client().get("/admin/login/").content.decode()
     client = Client()
@@ -180,6 +181,7 @@ def test_an_id_token_that_is_not_for_this_sign_in_is_refused(op: StandIn, wrong:
     assert not User.objects.exists()
 
 
+@pytest.mark.slow
 def test_signatures_of_other_keys_and_weak_algorithms_are_refused(op: StandIn) -> None:
     good = op.key
     op.key = RSAKey.generate_key(2048, {"kid": "k1"})
@@ -207,6 +209,7 @@ def test_state_codes_and_the_verifier_belong_to_one_browser_and_work_once(op: St
     assert Client().get(CALLBACK, {"error": "access_denied", "state": "x"})["Location"] == "/admin/login/"
 
 
+@pytest.mark.slow
 def test_a_local_account_is_not_taken_over_by_its_name(op: StandIn) -> None:
     ann = User.objects.create_superuser("ann", password="a long enough password")
     assert "exists already" in refused(op, Client())
@@ -230,6 +233,7 @@ def test_a_provider_that_does_not_answer_is_named(op: StandIn, settings: Setting
     assert Client().get(BEGIN).status_code == 503
 
 
+@pytest.mark.slow
 def test_rights_that_were_written_into_the_database_are_not_sealed_by_a_sign_in(op: StandIn) -> None:
     op.sign_in(Client())
     ann = User.objects.get(username="ann")
@@ -293,6 +297,7 @@ def test_while_the_provider_is_slow_most_threads_stay_free_and_who_is_refused_ke
     assert is_in(browser)
 
 
+@pytest.mark.slow
 def test_strangers_who_begin_fill_no_table_and_stop_no_browser_that_has_signed_in(
     op: StandIn, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

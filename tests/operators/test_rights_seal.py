@@ -120,6 +120,7 @@ def _new_account() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_group_or_a_permission_that_is_written_gives_nothing(owner: User, viewer: User) -> None:
     session = Client()
     session.force_login(viewer)
@@ -142,6 +143,7 @@ def test_a_group_or_a_permission_that_is_written_gives_nothing(owner: User, view
     assert authenticate(username="vera", password=new).get_all_permissions() == roles.permissions(Role.VIEWER)
 
 
+@pytest.mark.slow
 def test_a_change_on_the_pages_is_sealed(owner: User, viewer: User) -> None:
     session, other = Client(), Client()
     session.force_login(owner)
@@ -176,6 +178,7 @@ def test_a_change_on_the_pages_is_sealed(owner: User, viewer: User) -> None:
     assert signs_in("vera", "another long password")
 
 
+@pytest.mark.slow
 def test_a_stronger_hash_is_sealed_at_the_sign_in(owner: User, settings) -> None:
     before = owner.password
     settings.PASSWORD_HASHERS = [

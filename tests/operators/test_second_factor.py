@@ -56,6 +56,7 @@ def enrol(client: Client, at: datetime) -> tuple[str, list[str]]:
     return text, re.findall(r"<code>([a-z2-7-]{19})</code>", shown)
 
 
+@pytest.mark.slow
 def test_an_authenticator_app_is_set_up_asked_for_and_removed(sign_in: SignIn) -> None:
     with time_machine.travel(START, tick=False) as traveller:
         client, other = sign_in("viewer"), Client()
@@ -113,6 +114,7 @@ def factor_row() -> Any:
     return SignInAttempts.objects.filter(key__startswith="code:")
 
 
+@pytest.mark.slow
 def test_the_second_step_ends_is_slowed_and_stays_with_its_password(sign_in: SignIn) -> None:
     with time_machine.travel(START, tick=False) as traveller:
         secret, _ = enrol(sign_in("viewer"), START)
@@ -136,6 +138,7 @@ def test_the_second_step_ends_is_slowed_and_stays_with_its_password(sign_in: Sig
         assert browser.get(CHECK)["Location"] == "/admin/login/"
 
 
+@pytest.mark.slow
 def test_secrets_are_sealed_rotate_and_can_be_given_up(sign_in: SignIn) -> None:
     with time_machine.travel(START, tick=False):
         secret, codes = enrol(sign_in("viewer"), START)
@@ -160,6 +163,7 @@ def test_secrets_are_sealed_rotate_and_can_be_given_up(sign_in: SignIn) -> None:
     assert AuditEntry.objects.filter(action="second_factor.key_lost").count() == 2
 
 
+@pytest.mark.slow
 def test_required_lets_in_nobody_without_one(sign_in: SignIn, settings: Settings) -> None:
     settings.OPERATOR_SECOND_FACTOR = "required"
     with time_machine.travel(START, tick=False):
@@ -176,6 +180,7 @@ def test_required_lets_in_nobody_without_one(sign_in: SignIn, settings: Settings
         assert Client().get(PAGE)["Location"].startswith("/admin/login/")
 
 
+@pytest.mark.slow
 def test_an_owner_and_the_command_line_reset_it(sign_in: SignIn) -> None:
     owner = sign_in("owner")
     for number, reset in enumerate(("owner", "command line")):
@@ -202,6 +207,7 @@ def test_an_owner_and_the_command_line_reset_it(sign_in: SignIn) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_garbage_is_no_passkey(sign_in: SignIn) -> None:
     client = sign_in("viewer")
     user = User.objects.get(username="the-viewer")

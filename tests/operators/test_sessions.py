@@ -52,6 +52,7 @@ def test_a_session_ends_with_the_sign_out() -> None:
     assert not is_signed_in(owner)
 
 
+@pytest.mark.slow
 def test_an_operator_sees_and_ends_the_own_sessions_and_an_owner_all(sign_in: SignIn) -> None:
     owner, viewer = sign_in("owner"), sign_in("viewer")
     second = Client()
@@ -89,6 +90,7 @@ def test_the_list_of_accounts_says_what_each_may_and_how_it_signs_in(sign_in: Si
     }
 
 
+@pytest.mark.slow
 def test_sessions_end_when_the_role_or_the_password_changes(sign_in: SignIn) -> None:
     owner = sign_in("owner")
     for change in ("role by command", "group of the role", "user page", "password by an owner", "own password"):

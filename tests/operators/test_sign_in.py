@@ -54,6 +54,7 @@ def test_two_hundred_guesses_from_two_hundred_addresses_are_five(ann: User) -> N
     assert AuditEntry.objects.filter(action="sign_in.failed", subject="user:ann").count() == 5
 
 
+@pytest.mark.slow
 def test_each_wait_is_twice_as_long_up_to_a_quarter_of_an_hour_and_a_success_ends_it(ann: User) -> None:
     waits = []
     with time_machine.travel(START, tick=False) as traveller:
@@ -111,6 +112,7 @@ def test_passwords_are_checked_two_at_a_time_for_strangers_and_an_operator_s_bro
     assert attempt(PASSWORD, 9).status_code == 302
 
 
+@pytest.mark.slow
 def test_who_has_signed_in_from_a_browser_is_not_locked_out_of_it_by_strangers(ann: User) -> None:
     browser = Client()
     with time_machine.travel(START, tick=False) as traveller:
@@ -135,6 +137,7 @@ def test_who_has_signed_in_from_a_browser_is_not_locked_out_of_it_by_strangers(a
         assert attempt(PASSWORD, 6).status_code == 302, "and a day without attempts ends it for every browser"
 
 
+@pytest.mark.slow
 def test_an_address_is_slowed_whatever_names_it_tries_and_blocks_no_account(ann: User) -> None:
     with time_machine.travel(START, tick=False):
         statuses = [attempt("guess", 9, name=f"name{number}").status_code for number in range(25)]

@@ -132,6 +132,7 @@ def passkey_added(user: User, device: Authenticator) -> None:
     sql(f"INSERT INTO operators_passkey {columns} VALUES (%s, %s, %s, %s, 0, %s)", *values)
 
 
+@pytest.mark.slow
 def test_a_passkey_that_is_written_signs_nobody_in(victim: User) -> None:
     client, device = Client(), Authenticator()
     client.force_login(victim)
@@ -155,6 +156,7 @@ def test_a_passkey_that_is_written_signs_nobody_in(victim: User) -> None:
     assert browser.get("/admin/").status_code == 200, "the attack would have worked: the operator vouched for the row"
 
 
+@pytest.mark.slow
 def test_factors_that_are_removed_or_changed_end_in_a_refusal(victim: User) -> None:
     client = Client()
     client.force_login(victim)
@@ -212,6 +214,7 @@ def test_factors_that_are_removed_or_changed_end_in_a_refusal(victim: User) -> N
         assert gets_in(), "a reset is the cure, and is in the trail"
 
 
+@pytest.mark.slow
 def test_a_link_that_is_moved_or_written_signs_nobody_in(op: StandIn) -> None:
     accounts.create("olga", Role.OWNER, password=Secret(PASSWORD))
     op.sign_in(Client())
@@ -239,6 +242,7 @@ def test_a_link_that_is_moved_or_written_signs_nobody_in(op: StandIn) -> None:
     assert OpenIdIdentity.objects.get().user == ann
 
 
+@pytest.mark.slow
 def test_an_earlier_row_with_its_seal_opens_nothing(sign_in: SignIn) -> None:
     owner, target = sign_in("owner"), accounts.create("carl", Role.OWNER, password=Secret(PASSWORD))
     kept = rows_of(target)
@@ -271,6 +275,7 @@ def test_an_earlier_row_with_its_seal_opens_nothing(sign_in: SignIn) -> None:
     assert audit.verify() is None
 
 
+@pytest.mark.slow
 def test_accounts_of_the_release_before_are_sealed_as_they_are_found(victim: User) -> None:
     client = Client()
     client.force_login(victim)

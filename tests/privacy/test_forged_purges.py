@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 ANNS, BOBS = Tenant.location(ANN_PLACE), Tenant.location(BOB_PLACE)
 
 
+@pytest.mark.slow
 def test_a_purge_that_is_written_deletes_nothing_and_names_nobody(planted: App) -> None:
     purge = purge_requests.request(ANNS, actor="operator ann")
     mine, now = Purge.objects.filter(pk=purge.pk), clock.now()
@@ -55,6 +56,7 @@ def test_a_purge_that_is_written_deletes_nothing_and_names_nobody(planted: App) 
     assert work(mine.get()).status == "complete", "what an operator asked for is done"
 
 
+@pytest.mark.slow
 def test_a_running_purge_takes_no_other_tenant_along_and_has_its_own_receipt(
     planted: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,6 +177,7 @@ def rows_but_receipts() -> Iterator[str]:
             yield from (row[0] for row in cursor.fetchall())
 
 
+@pytest.mark.slow
 def test_no_word_of_a_person_is_left_anywhere(
     planted: App,
     client: Client,

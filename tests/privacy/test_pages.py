@@ -27,6 +27,7 @@ def address(place: str, kind: str = "Location") -> str:
     return reverse("admin:privacy_purge_ask", args=[kind, place])
 
 
+@pytest.mark.slow
 def test_an_operator_sees_what_goes_asks_for_it_and_cancels_it(planted: App) -> None:
     operator = client_of("op", "add_purge", "view_purge", "change_purge", "view_installation")
     row = Installation.objects.get(resource_id=ANN_PLACE)
@@ -49,6 +50,7 @@ def test_an_operator_sees_what_goes_asks_for_it_and_cancels_it(planted: App) -> 
     assert set(audit_trail.entries().values_list("action", flat=True)) == {"purge.requested", "purge.cancelled"}
 
 
+@pytest.mark.slow
 def test_a_contact_is_purged_by_its_id(planted: App) -> None:
     operator = client_of("op", "add_purge", "view_purge")
     page = operator.get(address(BOB_PLACE), {"contact": ANN["id"]}).content.decode()

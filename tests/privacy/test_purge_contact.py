@@ -43,6 +43,7 @@ def left() -> set[str]:
     return {about.name for about in contact_rows.ALL if about.rows(scope).exists()}
 
 
+@pytest.mark.slow
 def test_all_about_the_contact_goes_and_all_else_stays(planted: App) -> None:
     by_address = deliver(planted, PLACE, {"email": ANN["email"]}, status="pending")
     of_eve = deliver(planted, PLACE, EVE)
@@ -69,6 +70,7 @@ def test_all_about_the_contact_goes_and_all_else_stays(planted: App) -> None:
     assert [text for text in (ANN["id"], *TEXTS) if text in texts] == []
 
 
+@pytest.mark.slow
 def test_neither_a_sync_nor_a_webhook_brings_it_back(planted: App) -> None:
     purged()
     deal = {"id": "annsNextDeal", "name": "Ann's garden", "contactId": ANN["id"]}
@@ -84,6 +86,7 @@ def test_neither_a_sync_nor_a_webhook_brings_it_back(planted: App) -> None:
     assert not suppression.release(BOB_PLACE, "contacts", ANN["id"])
 
 
+@pytest.mark.slow
 def test_a_suppression_names_nobody_and_ends_with_its_key(planted: App) -> None:
     purged()
     rows = list(SuppressedRecord.objects.all())
@@ -98,6 +101,7 @@ def test_a_suppression_names_nobody_and_ends_with_its_key(planted: App) -> None:
     assert AuditEntry.objects.filter(action="suppression.key_lost").exists()
 
 
+@pytest.mark.slow
 def test_a_purge_waits_for_a_run_that_still_works_on_the_contact(planted: App) -> None:
     JobRun.objects.filter(schedule__tenant_id=BOB_PLACE).update(
         status="running", finished_at=None, page={"items": [ANN]}
@@ -108,6 +112,7 @@ def test_a_purge_waits_for_a_run_that_still_works_on_the_contact(planted: App) -
     assert work(purge).status == "complete"
 
 
+@pytest.mark.slow
 def test_the_command_and_what_it_refuses(planted: App, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     of_ann = ("--location", BOB_PLACE, "--contact", ANN["id"])
     call_command("purge", "contact", *of_ann, "--yes", "--export", str(tmp_path / "ann"), "--json")

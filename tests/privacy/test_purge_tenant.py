@@ -57,6 +57,7 @@ def command(*arguments: str) -> Any:
     return json.loads(out.getvalue())
 
 
+@pytest.mark.slow
 def test_everything_of_the_tenant_goes_and_nothing_of_another(planted: App) -> None:
     before = counted(BOBS)
     for tenant in (ANNS, BOBS):
@@ -82,6 +83,7 @@ def test_everything_of_the_tenant_goes_and_nothing_of_another(planted: App) -> N
     assert purge.counts["redis"] == purge.counts["spool"] == 1
 
 
+@pytest.mark.slow
 def test_the_receipt_is_in_the_audit_trail_and_names_no_person(planted: App) -> None:
     work(purge := ask(ANNS))
     purge.refresh_from_db()
@@ -98,6 +100,7 @@ def test_the_receipt_is_in_the_audit_trail_and_names_no_person(planted: App) -> 
     assert command("purge", "show", str(purge.pk))["receipt"]["entry"] == entry.pk
 
 
+@pytest.mark.slow
 def test_an_agency_takes_its_locations_along(planted: App) -> None:
     Installation.objects.update(status="uninstalled")
     purge = work(ask(AGENCYS))
@@ -135,6 +138,7 @@ def test_the_dispatcher_sends_it_when_the_grace_period_is_over(planted: App) -> 
     assert send_due("purges") == 1
 
 
+@pytest.mark.slow
 def test_what_is_installed_is_not_purged(planted: App) -> None:
     for tenant in (BOBS, AGENCYS):
         with pytest.raises(BadRequest, match="still installed"):
@@ -148,6 +152,7 @@ def test_what_is_installed_is_not_purged(planted: App) -> None:
     assert "installed again" in purge.note
 
 
+@pytest.mark.slow
 def test_data_that_comes_meanwhile_goes_too(planted: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that began before the purge commits behind its back: the next pass finds its rows."""
     purge, once = ask(ANNS, at_once=True), []
@@ -165,6 +170,7 @@ def test_data_that_comes_meanwhile_goes_too(planted: App, monkeypatch: pytest.Mo
     assert purge.passes > 1
 
 
+@pytest.mark.slow
 def test_it_is_not_complete_before_running_transactions_must_have_ended(planted: App) -> None:
     purge = ask(ANNS, at_once=True)
     purge_run.turn(purge.pk)
@@ -175,6 +181,7 @@ def test_it_is_not_complete_before_running_transactions_must_have_ended(planted:
     assert purge.due_at >= purge.begun_at + purge_run.SETTLE
 
 
+@pytest.mark.slow
 def test_a_location_that_an_operator_removed_does_not_come_back_from_its_agencys_list(planted: App) -> None:
     Installation.objects.filter(resource_id=ANN_PLACE).update(removed_at=clock.now())
     purge = work(ask(ANNS))
@@ -202,6 +209,7 @@ def test_an_uninstall_asks_for_it_by_setting(planted: App, settings: Settings, m
     assert Purge.objects.count() == 1, "an app is still installed there"
 
 
+@pytest.mark.slow
 def test_the_command(planted: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     place, target = ("--location", ANN_PLACE), tmp_path / "export"
     assert command("purge", "tenant", *place, "--dry-run")["found"]["sync.Record"] == 3
@@ -235,6 +243,7 @@ def test_the_search_looks_for_every_location_of_a_large_agency(planted: App, mon
     assert {"webhooks_mailbox.tenant", "quota_parked.key"} <= {place for place, _ in whole}
 
 
+@pytest.mark.slow
 def test_webhooks_that_come_after_the_purge_are_deleted(planted: App) -> None:
     work(purge_requests.request(ANNS, actor="operator ann", at_once=True))
     late, pending = (deliver(planted, ANNS, ANN, status=status) for status in ("done", "pending"))

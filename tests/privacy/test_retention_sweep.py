@@ -39,6 +39,7 @@ def now() -> datetime:
     return clock.now()
 
 
+@pytest.mark.slow
 def test_each_kind_goes_after_its_own_days(planted: App, settings: Settings, now: datetime) -> None:
     JobRun.objects.filter(schedule__tenant_id=BOB_PLACE).update(finished_at=now - timedelta(days=8))
     InstallationChange.objects.filter(installation__resource_id=BOB_PLACE).update(recorded_at=now - timedelta(days=8))
@@ -88,6 +89,7 @@ def test_poisoned_webhooks_stay_unless_they_have_days_of_their_own(
     assert not Event.objects.filter(pk=old.pk).exists()
 
 
+@pytest.mark.slow
 def test_a_later_webhook_about_a_purged_contact_is_emptied_when_no_job_waits_for_it(
     planted: App, now: datetime
 ) -> None:

@@ -35,6 +35,7 @@ def test_open_problems_are_counted_by_what_fails(look: Looks) -> None:
     assert {"call", "event"}.isdisjoint(measured(look, "open"))
 
 
+@pytest.mark.slow
 def test_new_is_what_is_wide_or_often_and_taken_by_nobody(agency: Installation, look: Looks, operator: User) -> None:
     app: App = agency.app
     fail_call(app)

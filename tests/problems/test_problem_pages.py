@@ -56,6 +56,7 @@ def act(client: Client, problem: Problem, action: str) -> None:
     problem.refresh_from_db()
 
 
+@pytest.mark.slow
 def test_the_list_shows_what_is_open_and_finds_by_words_and_tenant(operator_client: Client, problem: Problem) -> None:
     def listed(query: str = "") -> list[Problem]:
         return list(operator_client.get(f"{LIST}{query}").context["cl"].result_list)
@@ -87,6 +88,7 @@ def test_the_page_says_who_has_it_and_links_to_the_failures(operator_client: Cli
     assert operator_client.get(f"{LIST}999999/change/").status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_of_each")
 def test_the_links_of_every_kind_lead_to_the_failed_rows(operator_client: Client, look: Looks) -> None:
     look()
@@ -192,6 +194,7 @@ def test_only_the_events_of_the_cause_are_processed_again(
     assert "None of its failures is left" in answer.content.decode()
 
 
+@pytest.mark.slow
 def test_many_are_counted_and_confirmed_first_and_a_worker_does_them(
     operator_client: Client, agency: Installation, look: Looks
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_row_whose_key_was_given_early_and_committed_late_is_counted(app: App,
     assert look() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_of_each")
 def test_every_kind_of_failure_is_read(look: Looks) -> None:
     assert look() == 13
@@ -73,6 +74,7 @@ def test_first_attempts_of_an_event_that_waits_are_no_problem(app: App, look: Lo
     assert only().code == "install_pending"
 
 
+@pytest.mark.slow
 def test_a_storm_costs_a_few_statements(app: App, look: Looks) -> None:
     poison(app, 0)
     with connection.cursor() as cursor:
@@ -93,6 +95,7 @@ def test_a_storm_costs_a_few_statements(app: App, look: Looks) -> None:
     assert len(asked) < 150
 
 
+@pytest.mark.slow
 def test_a_fixed_problem_opens_again_when_it_is_seen_again(app: App, look: Looks) -> None:
     fail_call(app)
     look()

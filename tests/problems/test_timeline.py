@@ -234,6 +234,7 @@ def test_any_id_begins_a_timeline(story: dict[str, Any]) -> None:
         assert beginnings.find(nothing) == [], nothing
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_and_every_page_of_a_row_leads_there(operator_client: Client, story: dict[str, Any]) -> None:
     text = operator_client.get(PAGE, {"id": story["event"].webhook_id}).content.decode()
     for words in (

@@ -90,6 +90,7 @@ def is_declared_as_the_openapi_file_declares_it(route: Route) -> None:
     assert scopes == set(route.scopes)
 
 
+@pytest.mark.slow
 def test_an_answer_fits_its_schema() -> None:
     check_every_route(answers_by_its_schema)
 
@@ -117,6 +118,7 @@ def test_a_correction_corrects_something(
     assert published | correction[0] != published
 
 
+@pytest.mark.slow
 def test_the_webhooks_of_an_operation_are_the_vendors() -> None:
     check_every_route(tells_webhooks_of_the_vendor)
 

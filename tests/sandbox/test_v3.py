@@ -85,6 +85,7 @@ def test_v3_has_every_operation_but_two() -> None:
     assert removed == REMOVED
 
 
+@pytest.mark.slow
 def test_an_operation_is_asked_and_answers_as_v3_says() -> None:
     check_every(KEPT, fits_v3)
 
@@ -105,6 +106,7 @@ def fits_v3(operation: str) -> None:
         assert set(reference.unknown_fields(file, schema, body)) == LACKING.get(operation, (set(), ""))[0]
 
 
+@pytest.mark.slow
 def test_v3_has_the_data_of_api_2() -> None:
     check_every(KEPT, has_the_data_of_api_2)
 

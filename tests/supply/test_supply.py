@@ -188,6 +188,7 @@ def _pinned() -> Iterator[str]:
         yield from (line for line in text.splitlines() if "==" in line and not line.startswith((" ", "#")))
 
 
+@pytest.mark.slow
 def test_the_sbom_has_every_package_of_production_with_hashes(tmp_path: Path) -> None:
     locked = lock.read(sets=("base",))
     assert sbom.write(locked, tmp_path / "sbom.json") == len(locked)

@@ -107,6 +107,7 @@ def test_run_now_and_in_full(operator: Client, plan: Plan) -> None:
     assert {"sync.asked", "sync.cancelled"} <= recorded
 
 
+@pytest.mark.slow
 def test_what_the_brake_held_back_can_be_let_go(operator: Client, plan: Plan) -> None:
     whole = run_once(plan, of(100))
     run = run_once(plan, of(20), full_due_at=None)

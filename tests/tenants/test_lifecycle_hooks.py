@@ -135,6 +135,7 @@ def test_the_dispatcher_sends_changes(installation: Installation, clean_redis: A
     assert (send_due("changes of installations"), send_due("changes of installations")) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_change_that_is_written_calls_no_function(installation: Installation) -> None:
     seen: list[Any] = []
     lifecycle_hooks.on("installed", "uninstalled")(lambda change: seen.append((change.what, change.new)))

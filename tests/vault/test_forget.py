@@ -84,6 +84,7 @@ def test_a_lost_key_takes_its_credentials_to_reconnect_and_says_why(app, ring) -
     assert audit.verify() is None
 
 
+@pytest.mark.slow
 def test_is_idempotent(app, ring) -> None:
     make_rows(app, 2)
     ring("k2")

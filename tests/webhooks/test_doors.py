@@ -15,6 +15,7 @@ from integrations.webhooks import response_counts
 from tests.webhooks.conftest import Post, contact, sign
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_strangers_cost_no_query_and_no_redis_and_close_the_door_for_nobody(
     post: Post, app: App, client: Client, monkeypatch: pytest.MonkeyPatch

@@ -83,6 +83,7 @@ def record_everything(app: App, sample: dict[str, Any]) -> None:
             )
 
 
+@pytest.mark.slow
 def test_no_published_event_of_a_stranger_reaches_data_of_anybody(
     home: App, post: Post, client: Client, clean_redis: object
 ) -> None:

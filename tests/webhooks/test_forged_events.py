@@ -51,6 +51,7 @@ def test_whatever_the_vendor_sends_is_handled(post: Post, seen: list[Any]) -> No
     assert signed_tables.misfits() == {}
 
 
+@pytest.mark.slow
 def test_an_event_that_is_written_reaches_no_handler(post: Post, app: App, other_app: App, seen: list[Any]) -> None:
     post(contact(1))
     post(contact(2, locationId="loc2"))

@@ -192,6 +192,7 @@ def test_too_large_by_its_own_word_is_413_and_not_read(app: App, client: Client)
     assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("limit")
 @pytest.mark.django_db
 def test_the_largest_body_is_taken_and_one_byte_more_is_not(post: Post) -> None:

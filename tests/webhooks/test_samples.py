@@ -31,6 +31,7 @@ def _samples() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_every_published_sample_is_stored_for_its_tenant(post: Post, app: App) -> None:
     samples = _samples()

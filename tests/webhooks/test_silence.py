@@ -78,6 +78,7 @@ def both(now: datetime) -> list[stopped_events.Silence]:
     return apps + stopped_events.tenants(now, [one.app_id for one in apps])
 
 
+@pytest.mark.slow
 def test_a_busy_app_that_falls_silent_alarms_within_hours_and_is_over_with_the_next_event(app: App) -> None:
     box = tenant(app, "loc1")
     receive(box, every(timedelta(minutes=10)), until=MONDAY)
@@ -93,6 +94,7 @@ def test_a_busy_app_that_falls_silent_alarms_within_hours_and_is_over_with_the_n
     assert silent(MONDAY + stopped_events.HISTORY + 4 * HOUR) == [], "what lasts for two weeks is the new habit"
 
 
+@pytest.mark.slow
 def test_visits_of_strangers_hide_no_silence_and_raise_none(app: App) -> None:
     visits = Mailbox.objects.create(app=app, tenant="app")
     receive(visits, every(timedelta(minutes=10)), MONDAY, kind="ExternalBilling/plans")
@@ -103,6 +105,7 @@ def test_visits_of_strangers_hide_no_silence_and_raise_none(app: App) -> None:
     assert silent(last) == [app.name], "they go on"
 
 
+@pytest.mark.slow
 def test_nights_weekends_and_a_holiday_do_not_alarm_but_what_is_longer_does(app: App) -> None:
     """Of the app one hour without events at the office is likely silence, as a holiday is."""
     box = tenant(app, "loc1")
@@ -128,6 +131,7 @@ def test_in_doubt_there_is_no_silence(app: App, moments: list[datetime], why: st
     assert {tuple(silent(MONDAY + hours * HOUR)) for hours in (1, 12, 30, 50)} == {()}, why
 
 
+@pytest.mark.slow
 def test_one_tenant_of_many_falls_silent(app: App) -> None:
     for name, status in (("quiet", "installed"), ("gone", "uninstalled")):
         receive(tenant(app, name, status), every(HOUR), until=MONDAY)
@@ -142,6 +146,7 @@ def test_one_tenant_of_many_falls_silent(app: App) -> None:
     assert len(asked) <= 6, "not one for each tenant"
 
 
+@pytest.mark.slow
 def test_many_silent_tenants_are_counted_and_short_retention_is_not_called_calm(app: App, settings: Settings) -> None:
     for number in range(7):
         receive(tenant(app, f"loc{number}"), every(HOUR), until=MONDAY)
@@ -154,6 +159,7 @@ def test_many_silent_tenants_are_counted_and_short_retention_is_not_called_calm(
     assert (unknown.level, "WEBHOOK_RETENTION_DAYS" in unknown.fix) == (Level.UNKNOWN, True)
 
 
+@pytest.mark.slow
 def test_slots_are_read_by_the_indexes_of_the_latest_events(app: App, other_app: App) -> None:
     box = tenant(app, "loc1")
     receive(box, every(HOUR), until=MONDAY)

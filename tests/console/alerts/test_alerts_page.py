@@ -74,6 +74,7 @@ def test_a_test_is_really_sent_and_the_outcome_of_each_channel_shown(
     assert (outcomes["webhook"], "refused" in outcomes["e-mail"]) == ("", True)
 
 
+@pytest.mark.slow
 def test_an_alert_is_muted_for_some_hours_and_told_again(
     findings: list[Finding], hook: Hook, settings: Settings, sign_in: SignIn
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_company_sees_each_sub_account(agency: Installation, sso: Sso) -> No
     assert state["reconnect_url"].startswith("/install/?app=")
 
 
+@pytest.mark.slow
 def test_a_location_reads_its_last_problems_in_its_own_words(agency: Installation, sso: Sso, look: Looks) -> None:
     poison(agency.app, 1)
     look()

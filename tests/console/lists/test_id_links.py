@@ -29,6 +29,7 @@ def shown(client: Client, path: str) -> str:
     return page.content.decode()
 
 
+@pytest.mark.slow
 def test_ids_lead_to_their_timelines(operator_client: Client, traced: dict[str, Any]) -> None:
     for path, ids in {
         f"/admin/sync/run/{traced['sync.Run'].pk}/change/": ["t-1"],

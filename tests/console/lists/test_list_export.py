@@ -229,6 +229,7 @@ def test_a_reader_who_goes_away_ends_the_transaction(agency: Installation, opera
     assert (ended.action, ended.detail) == ("list.export_ended", {"rows": 0, "complete": False})
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(agency: Installation, operator_client: Client) -> None:
     """Four times the rows take no more memory, because a cursor of the server gives them batch by batch."""
     peaks = []

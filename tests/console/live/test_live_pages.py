@@ -26,6 +26,7 @@ LIVE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", LIVE)
 def test_an_update_is_the_content_without_the_frame(operator_client: Client, agency: Installation, page: str) -> None:
     begin_run(Plan.objects.get(location_id=LOCATION))

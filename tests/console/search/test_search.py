@@ -37,6 +37,7 @@ def found(client: Client, text: str) -> list[tuple[str, str]]:
     return [(one.title, one.link) for one in page.context["results"]] if page.context else []
 
 
+@pytest.mark.slow
 def test_each_kind_is_found(operator_client: Client, agency: Installation, contact: Record) -> None:
     run = begin_run(Plan.objects.get(location_id=LOCATION))
     event, call = receive(agency.app, 1), fail_call(agency.app)
@@ -109,6 +110,7 @@ def test_a_role_sees_its_own_and_personal_data_is_masked(contact: Record) -> Non
     assert found(client, "get-contact") == [], "the explorer is not for viewers"
 
 
+@pytest.mark.slow
 def test_who_sees_them_masked_learns_no_letter_of_a_contact(contact: Record) -> None:
     client, user = Client(), User.objects.create_user("vera", is_staff=True)
     user.groups.add(roles.of("support"))

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No direc
 DIALOGS = {"refresh_now": "refresh_this", "mint_again": "mint_this", "suspend": "suspend_this"}
 
 
+@pytest.mark.slow
 def test_each_action_that_fits_a_row_is_a_button_or_a_dialog_on_its_page(
     operator_client: Client, operator: User, people: dict[str, Any]
 ) -> None:
@@ -63,6 +64,7 @@ def press(client: Client, text: str, form: str, action: str) -> None:
     assert (answer.status_code, answer.headers.get("Location")) == (302, PAGE)
 
 
+@pytest.mark.slow
 def test_the_tenants_page_runs_pauses_and_repairs_all_its_plans_at_once(
     operator_client: Client, agency: Installation
 ) -> None:

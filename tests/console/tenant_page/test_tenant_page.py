@@ -95,6 +95,7 @@ def test_the_plan_that_highlevel_told_is_named(operator_client: Client, agency: 
     assert "Northwind" in people
 
 
+@pytest.mark.slow
 def test_each_trouble_has_a_reason_a_next_step_and_a_link(operator_client: Client, agency: Installation) -> None:
     now, app = clock.now(), agency.app
     Credential.objects.filter(resource_id=LOCATION).update(state="needs_reconnect", reason="the grant was revoked")
@@ -123,6 +124,7 @@ def test_what_is_not_known_is_never_called_healthy(agency: Installation, monkeyp
     assert "was uninstalled" in words
 
 
+@pytest.mark.slow
 def test_the_page_costs_the_same_however_much_there_is(operator_client: Client, agency: Installation) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as asked:
@@ -171,6 +173,7 @@ def test_the_detail_page_of_a_row_has_its_actions(operator_client: Client, agenc
     assert 'value="delete_held_back"' not in shown, "nothing is held back while it runs"
 
 
+@pytest.mark.slow
 def test_a_company_lists_its_locations_those_in_trouble_first(operator_client: Client, agency: Installation) -> None:
     company = Company.objects.get(pk=COMPANY)
     for number in range(30):
@@ -191,6 +194,7 @@ def test_a_company_lists_its_locations_those_in_trouble_first(operator_client: C
     assert operator_client.get(AGENCY, {"order": "nonsense", "p": "x"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_company_s_table_asks_nothing_for_each_row(operator_client: Client, agency: Installation) -> None:
     operator_client.get(AGENCY)
     with CaptureQueriesContext(connection) as before:
@@ -202,6 +206,7 @@ def test_a_company_s_table_asks_nothing_for_each_row(operator_client: Client, ag
     assert len(after) == len(before)
 
 
+@pytest.mark.slow
 def test_outbox_and_bulk_upserts_of_the_tenant_are_on_its_page(operator_client: Client, agency: Installation) -> None:
     app, now = agency.app, clock.now()
     assert "<h2>Bulk upserts" not in operator_client.get(PAGE).content.decode()
@@ -245,6 +250,7 @@ def test_an_id_that_is_nowhere_is_no_page(operator_client: Client, agency: Insta
     assert page.context["first_sign"].words == "No app is installed here"
 
 
+@pytest.mark.slow
 def test_every_list_links_ids_to_the_tenant(operator_client: Client, agency: Installation) -> None:
     app, now = agency.app, clock.now()
     begin_run(Plan.objects.get(location_id=LOCATION))

@@ -85,6 +85,7 @@ def spoil_text(good: dict[str, str], draw: random.Random) -> dict[str, str]:
     return {**good, draw.choice([*good, "limit", "page", "startAfter"]): draw.choice(odd)}
 
 
+@pytest.mark.slow
 def test_garbage_is_answered_or_refused() -> None:
     check_every(BY_OPERATION, answers_or_refuses)
 

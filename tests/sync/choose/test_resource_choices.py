@@ -362,6 +362,7 @@ def choose(*options: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_command_estimates_chooses_and_writes_the_audit_trail(here: App) -> None:
     said = choose("orders", "--on", "--every", "1d", "--estimate")
     assert (said["changed"], "orders" in resource_choices.chosen(here.pk)) == (False, False)
@@ -391,6 +392,7 @@ def test_fields_and_filters_by_command(here: App) -> None:
         assert row.actor == "manage.py sync"
 
 
+@pytest.mark.slow
 def test_the_audit_trail_has_the_old_and_the_new_value_of_each_choice(here: App) -> None:
     choose("contacts", "--every", "1d", "--fields", "without email", "--filter", "type=lead")
     choose("contacts", "--every", "15m", "--fields", "without phone", "--filter", "type=customer")

@@ -36,6 +36,7 @@ def test_each_listing_without_a_total_shows_it_within_hours() -> None:
     assert slow == FULL_WALKS
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["pipelines", "calendars", "tags", "orders", "conversations"])
 def test_a_deletion_that_nobody_told_is_found_in_time(app: App, installation: Installation, name: str) -> None:

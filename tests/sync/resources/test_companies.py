@@ -215,6 +215,7 @@ def test_events_of_locations_change_the_companys_list(here: App) -> None:
     assert (record.record_id, record.tenant, record.payload["name"]) == ("loc9", AGENCY, "Renamed")
 
 
+@pytest.mark.slow
 def test_a_new_saas_plan_is_there_and_its_details_come_soon(here: App) -> None:
     choose(here, "saas_plans")
     Plan.objects.update(due_at=clock.now() + timedelta(hours=5))
@@ -294,6 +295,7 @@ def sandboxed(db: None, clean_redis: Any) -> Iterator[tuple[App, Vendor]]:
         yield app, sandbox
 
 
+@pytest.mark.slow
 def test_the_companys_token_reads_what_the_agency_has(sandboxed: tuple[App, Vendor]) -> None:
     app, vendor = sandboxed
     agency = Tenant.company(vendor.company)

@@ -47,6 +47,7 @@ def of_resources(dialect: DialectName) -> set[str]:
     return {one.operation for one in here} | {one.single.operation for one in here if one.single is not None}
 
 
+@pytest.mark.slow
 def test_a_named_operation_exists_in_both_dialects_or_is_replaced() -> None:
     found = list(named())
     assert len({operation for operation, _ in found}) > 10, "nothing was collected"

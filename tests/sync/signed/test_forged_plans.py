@@ -38,6 +38,7 @@ def work(vendor: Listing) -> list[Run]:
     return list(Run.objects.order_by("-pk"))
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_written_fetches_nothing(app: App, plan: Plan) -> None:
     vendor = of(3)
     assert run_once(plan, vendor).status == "complete"
@@ -151,6 +152,7 @@ def test_webhooks_follow_no_plan_of_somebody_else(app: App, plan: Plan) -> None:
     assert Record.objects.get().payload["phone"] == "+1"
 
 
+@pytest.mark.slow
 def test_a_choice_that_is_written_makes_no_plans_and_no_intervals(app: App, installation: Installation) -> None:
     App.objects.update(scopes="contacts.readonly payments/orders.readonly opportunities.readonly")
     app.refresh_from_db()
@@ -188,6 +190,7 @@ def test_a_choice_that_is_written_makes_no_plans_and_no_intervals(app: App, inst
     assert AdaptiveChoice.objects.get().due_at is None
 
 
+@pytest.mark.slow
 def test_every_choice_is_signed_and_vouches_for_nothing_else(app: App, plan: Plan) -> None:
     App.objects.update(scopes="contacts.readonly payments/orders.readonly")
     app.refresh_from_db()
