@@ -9,25 +9,27 @@ from collections.abc import Set
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.migration import Migration
 
 Node = tuple[str, str]
 
 
 def known() -> frozenset[Node]:
     """All migrations of the code."""
-    return frozenset(MigrationExecutor(connection).loader.disk_migrations)
+    return frozenset(_on_disk())
 
 
 def every() -> frozenset[Node]:
     """All migrations that upgrades run: those that others replace, and not these others."""
-    found = MigrationExecutor(connection).loader.disk_migrations
+    found = _on_disk()
     return frozenset(node for node, migration in found.items() if found.keys().isdisjoint(migration.replaces))
 
 
 def shortest(nodes: frozenset[Node]) -> frozenset[Node]:
     """These migrations, with what replaces them where all that it replaces are there."""
     had = nodes
-    for node, migration in MigrationExecutor(connection).loader.disk_migrations.items():
+    for node, migration in _on_disk().items():
         if migration.replaces and had.issuperset(migration.replaces):
             had = had.difference(migration.replaces) | {node}
     return had
@@ -47,3 +49,8 @@ def executor(nodes: Set[Node]) -> MigrationExecutor:
         found.recorder.record_unapplied(*node)
     found.loader.applied_migrations = {}
     return found
+
+
+def _on_disk() -> dict[Node, Migration]:
+    """The migrations of the code; the database is not asked."""
+    return MigrationLoader(None).disk_migrations

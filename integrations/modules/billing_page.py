@@ -2,8 +2,8 @@
 
 A browser brings the four documented parameters and no proof, so a visit is stored as an event of the app and in no
 mailbox of the accounts that it names, and says nothing but what is documented. One to a page that no code names, or
-beyond the rows of a minute, is not stored: strangers make names up, and close the page for nobody. The function of the
-own app gets the same parameters, and returns the URL of the page where the user pays (`modules.answers`).
+beyond the rows of a minute, is not stored: strangers make names up, and must not close the page. The function of
+the own app gets the same parameters, and returns the URL of the page where the user pays (`modules.answers`).
 """
 
 from __future__ import annotations

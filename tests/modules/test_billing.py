@@ -121,7 +121,7 @@ def test_a_visit_without_a_function_is_an_honest_page(app: App, visit: Callable[
     assert answer.status_code == 404, "a page that is missing, and no error of the server"
     assert "cannot take your payment yet" in answer.content.decode()
     event = Event.objects.get()
-    assert event.type == "ExternalBilling", "the name is anybody's invention"
+    assert event.type == "ExternalBilling", "a stranger may have made the name up"
     mailbox.drain(event.mailbox_id)
     assert handled == ["c1"]
     assert any("/billing/" in one.url and not one.needs_key for one in module_urls.of(app))
